@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: MIT
+# make            build/libunspin.so, build/unspin, build/reactor, test helpers
+# make deps       install everything building, testing and the demo need (root or sudo)
+# make check      all tests: unit, contract, integration
+# make demo       a spinning server and nginx, without and with the shim
+# make help       the rest
+
+VERSION := 0.1.0
+CC ?= gcc
+B := build
+PREFIX ?= /usr/local
+V ?= 0
+Q := $(if $(filter 1,$(V)),,@)
+
+WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
+	-Wwrite-strings -Wundef $(if $(CI),-Werror)
+STD := -std=gnu11 -D_GNU_SOURCE -DUNSPIN_VERSION='"$(VERSION)"'
+CFLAGS ?= -O2 -g
+ALL_CFLAGS = $(STD) $(WARN) -MMD -MP $(CFLAGS)
+
+# Fortify would turn our own read() into __read_chk(); every other reason is in docs/DESIGN.md.
+LIB_CFLAGS = $(ALL_CFLAGS) -fPIC -fvisibility=hidden -ftls-model=initial-exec \
+	-fasynchronous-unwind-tables -fno-plt -fno-stack-protector -fno-math-errno \
+	-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=0
+LIB_LDFLAGS = -shared -Wl,-soname,libunspin.so -Wl,-z,now -Wl,-z,relro -Wl,-z,defs \
+	-Wl,-z,nodelete -Wl,--as-needed -Wl,--version-script=$(B)/libunspin.map
+
+LIB_SRC := $(wildcard shim/*.c probes/*.c policy/*.c)
+TOOL_SRC := $(wildcard tools/*.c) shim/config.c shim/stats_dir.c
+REACTOR_SRC := $(wildcard examples/reactor/*.c)
+LOAD_SRC := $(wildcard examples/load/*.c)
+LAB_SRC := $(wildcard tests/lab/*.c)
+UNIT_SRC := $(wildcard tests/unit/test_*.c)
+HELPER_SRC := $(wildcard tests/helpers/*.c)
+BENCH_SRC := $(wildcard tests/bench/*.c)
+
+LIB_OBJ := $(LIB_SRC:%.c=$(B)/lib/%.o)
+TOOL_OBJ := $(TOOL_SRC:%.c=$(B)/tool/%.o)
+REACTOR_OBJ := $(REACTOR_SRC:%.c=$(B)/example/%.o)
+LAB_OBJ := $(LAB_SRC:%.c=$(B)/example/%.o)
+UNIT_BIN := $(UNIT_SRC:tests/unit/%.c=$(B)/unit/%)
+LOAD_BIN := $(LOAD_SRC:examples/load/%.c=$(B)/%)
+HELPER_BIN := $(HELPER_SRC:tests/helpers/%.c=$(B)/helpers/%)
+BENCH_BIN := $(BENCH_SRC:tests/bench/%.c=$(B)/bench/%)
+
+all: $(B)/libunspin.so $(B)/unspin $(B)/reactor $(LOAD_BIN) $(B)/lab $(HELPER_BIN) $(BENCH_BIN)
+
+$(B)/libunspin.so: $(LIB_OBJ) $(B)/libunspin.map
+	@echo "  LINK $@"
+	$(Q)$(CC) $(CFLAGS) $(LIB_LDFLAGS) $(LDFLAGS) -o $@ $(LIB_OBJ)
+
+# Anonymous on purpose: with a named version node glibc silently does not interpose.
+$(B)/libunspin.map: shim/symbols.def shim/version.map.in
+	@mkdir -p $(@D)
+	$(Q)$(CC) -E -P -x c -Ishim shim/version.map.in -o $@
+
+$(B)/unspin: $(TOOL_OBJ)
+	@echo "  LINK $@"
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(TOOL_OBJ)
+
+$(B)/reactor: $(REACTOR_OBJ)
+	@echo "  LINK $@"
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -pthread -o $@ $(REACTOR_OBJ)
+
+$(B)/lab: $(LAB_OBJ)
+	@echo "  LINK $@"
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -pthread -o $@ $(LAB_OBJ)
+
+$(LOAD_BIN): $(B)/%: examples/load/%.c
+	@echo "  CC   $@"
+	$(Q)mkdir -p $(@D) && $(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $<
+
+$(HELPER_BIN): $(B)/helpers/%: tests/helpers/%.c
+	@echo "  CC   $@"
+	$(Q)mkdir -p $(@D) && $(CC) $(ALL_CFLAGS) -I. $(LDFLAGS) -pthread -o $@ $< -ldl
+
+$(BENCH_BIN): $(B)/bench/%: tests/bench/%.c
+	@echo "  CC   $@"
+	$(Q)mkdir -p $(@D) && $(CC) $(ALL_CFLAGS) -I. $(LDFLAGS) -pthread -o $@ $<
+
+$(B)/lib/%.o: %.c
+	@echo "  CC   $<"
+	$(Q)mkdir -p $(@D) && $(CC) $(LIB_CFLAGS) -c -o $@ $<
+
+$(B)/tool/%.o: %.c
+	@echo "  CC   $<"
+	$(Q)mkdir -p $(@D) && $(CC) $(ALL_CFLAGS) -Ishim -I. -c -o $@ $<
+
+$(B)/example/%.o: %.c
+	@echo "  CC   $<"
+	$(Q)mkdir -p $(@D) && $(CC) $(ALL_CFLAGS) -pthread -c -o $@ $<
+
+# A unit test names the sources it needs in a first-lines comment: /* needs: a.c b.c */
+.SECONDEXPANSION:
+needs = $(shell sed -n 's|.*needs: *\(.*\) \*/.*|\1|p' tests/unit/$(1).c)
+$(B)/unit/%: tests/unit/%.c $$(call needs,$$*)
+	@echo "  CC   $@"
+	$(Q)mkdir -p $(@D) && $(CC) $(ALL_CFLAGS) -I. -Ishim $(LDFLAGS) -o $@ $(filter %.c,$^) -lcmocka
+
+unit: $(UNIT_BIN)
+
+deps:
+	$(Q)tests/deps.sh
+
+check: all unit
+	$(Q)tests/run.sh unit contract integration
+
+check-unit: unit
+	$(Q)tests/run.sh unit
+
+check-contract check-integration check-lab: check-%: all
+	$(Q)tests/run.sh $*
+
+check-layers:
+	$(Q)tests/check_layers.sh
+
+# The same sources under another compiler setting, in a build directory of its own.
+check-asan:
+	$(Q)$(MAKE) B=build-asan CFLAGS="-O1 -g -fsanitize=address,undefined -fno-omit-frame-pointer" \
+		unit && B=build-asan tests/run.sh unit
+
+demo: all
+	$(Q)examples/demo.sh
+
+cost: all
+	$(Q)tests/bench/cost.sh
+
+docs: $(B)/unspin
+	$(Q)$(B)/unspin help config --markdown > docs/CONFIG.md
+	$(Q)$(B)/unspin stat --describe --markdown > docs/STATS.md
+	$(Q)mkdir -p docs/man && $(B)/unspin help --man > docs/man/unspin.1
+
+format:
+	$(Q)clang-format -i $(shell git ls-files '*.c' '*.h')
+
+install: $(B)/libunspin.so $(B)/unspin
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/unspin \
+		$(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/doc/unspin
+	install -m 755 $(B)/unspin $(DESTDIR)$(PREFIX)/bin/
+	install -m 644 $(B)/libunspin.so $(DESTDIR)$(PREFIX)/lib/unspin/
+	install -m 644 docs/man/unspin.1 $(DESTDIR)$(PREFIX)/share/man/man1/
+	install -m 644 README.md docs/*.md $(DESTDIR)$(PREFIX)/share/doc/unspin/
+
+uninstall:
+	rm -f $(DESTDIR)$(PREFIX)/bin/unspin $(DESTDIR)$(PREFIX)/share/man/man1/unspin.1
+	rm -rf $(DESTDIR)$(PREFIX)/lib/unspin $(DESTDIR)$(PREFIX)/share/doc/unspin
+
+clean:
+	rm -rf build build-*
+
+help:
+	@sed -n '2,7p' Makefile
+	@echo "# other targets: check-unit check-contract check-integration check-lab check-layers"
+	@echo "# check-asan cost docs format install uninstall clean; V=1 shows commands"
+
+-include $(LIB_OBJ:.o=.d) $(TOOL_OBJ:.o=.d) $(REACTOR_OBJ:.o=.d) $(LAB_OBJ:.o=.d)
+
+.PHONY: all unit deps check check-unit check-contract check-integration check-lab check-layers \
+	check-asan demo cost docs format install uninstall clean help

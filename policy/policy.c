@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MIT */
+#include "policy.h"
+#include "safety.h"
+
+static int is_power_of_two(uint64_t n)
+{
+	return n && !(n & (n - 1));
+}
+
+int policy_wants_look(uint64_t stalls, uint32_t tries)
+{
+	return tries > 1 ? is_power_of_two(tries) || tries == POLICY_SPIN_TRIES
+			 : is_power_of_two(stalls);
+}
+
+/* Unsent data below an eighth of the queue: the network had taken nearly all there was. */
+static int is_buffer_limited(const struct policy_facts *f)
+{
+	return f->unsent < f->queued / 8 || f->sndbuf_limited_us > 0;
+}
+
+/*
+ * Room for all that is queued and all that is still to come. The kernel accounts packets with
+ * their overhead: 1.25 covers what was measured on 64 KB segments; where segments are smaller
+ * (small receive windows) the next stall doubles.
+ */
+static uint64_t wanted_size(const struct policy_facts *f)
+{
+	uint64_t need = f->queued + f->remaining;
+
+	need += need / 4 + 65536;
+	return need > 2 * f->sndbuf ? need : 2 * f->sndbuf;
+}
+
+static struct policy_verdict refuse(enum policy_reason reason)
+{
+	return (struct policy_verdict){ POLICY_DO_NONE, reason, 0 };
+}
+
+static struct policy_verdict grow(const struct policy_facts *f, const struct policy_limits *l,
+				  enum policy_reason reason)
+{
+	uint64_t target = wanted_size(f);
+	uint64_t ceiling = l->sndbuf_max < l->kernel_max ? l->sndbuf_max : l->kernel_max;
+
+	if (target > ceiling)
+		target = ceiling;
+	if (target <= f->sndbuf + f->sndbuf / 8) /* not worth a call */
+		return refuse(POLICY_AT_MAXIMUM);
+	/* Without the unlock our size is final: it must not lie below what tuning would reach. */
+	if (!l->can_unlock && !f->is_host_fixed && target < l->autotune_max) {
+		if (ceiling < l->autotune_max)
+			return refuse(POLICY_CANNOT_UNLOCK);
+		target = l->autotune_max;
+	}
+	target = safety_grant(f->sndbuf, target, l->budget_left);
+	if (!target)
+		return refuse(POLICY_NO_BUDGET);
+	return (struct policy_verdict){ POLICY_DO_GROW, reason, target };
+}
+
+struct policy_verdict policy_stall(const struct policy_facts *f, const struct policy_limits *l)
+{
+	if (!f->is_tcp)
+		return refuse(POLICY_NOT_TCP);
+	if (l->is_observing)
+		return refuse(POLICY_OBSERVING);
+	if (f->has_lowat)
+		return refuse(POLICY_HOST_LOWAT);
+	if (f->is_host_fixed && !l->may_override)
+		return refuse(POLICY_HOST_FIXED);
+	if (f->tries >= POLICY_SPIN_TRIES)
+		return grow(f, l, POLICY_GREW_SPIN);
+	if (is_buffer_limited(f))
+		return grow(f, l, POLICY_GREW_BUFFER_LIMITED);
+	if (l->is_forced)
+		return grow(f, l, POLICY_GREW_FORCED);
+	if (f->rwnd_limited_us > f->busy_us / 2)
+		return refuse(POLICY_RECEIVER_LIMITED);
+	return refuse(f->busy_us ? POLICY_NETWORK_LIMITED : POLICY_UNCLEAR);
+}

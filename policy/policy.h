@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Decides what to do about a stalled socket. Pure: facts and limits in, verdict out; the shim
+ * gathers the facts (shim/observe.c) and carries the verdict out (shim/action.c).
+ *
+ * grow: a buffer is raised so that it holds what is queued plus what the host still wants to
+ * write, when it is the buffer that stalls the socket:
+ *  - TCP had sent all that the buffer held and waited for more (nothing unsent in the queue, or
+ *    the kernel's own sndbuf_limited clock ran since the last stall), or
+ *  - the host spins: then the reader's or the network's pace does not matter, a buffer that
+ *    takes the rest frees the thread at once.
+ * A slow reader of a host that yields needs no bigger buffer and gets none.
+ */
+#ifndef UNSPIN_POLICY_H
+#define UNSPIN_POLICY_H
+
+#include <stdint.h>
+
+enum policy_reason {
+#define REASON(id, text) POLICY_##id,
+#include "reason.def"
+};
+
+enum policy_strategy {
+#define STRATEGY(id, text) POLICY_DO_##id,
+#include "strategy.def"
+};
+
+/* Fruitless tries in one run after which growth need not ask for the stall's cause. */
+#define POLICY_SPIN_TRIES 3
+
+struct policy_limits {
+	uint64_t sndbuf_max;   /* bytes, as the kernel accounts (SO_SNDBUF read back) */
+	uint64_t kernel_max;   /* most a SO_SNDBUF call can reach here: 2 * wmem_max, or more */
+	uint64_t autotune_max; /* tcp_wmem[2]: what the kernel reaches by itself */
+	uint64_t budget_left;  /* bytes the process may still add */
+	uint8_t can_unlock;    /* SO_BUF_LOCK gives auto-tuning back */
+	uint8_t may_override;  /* sizes the host fixed may be raised */
+	uint8_t is_forced;     /* write=grow: any stall the buffer can be raised for */
+	uint8_t is_observing;  /* mode=observe or write=off */
+};
+
+/* What is known of one stalled socket. Times are differences since the stall before. */
+struct policy_facts {
+	uint64_t sndbuf;    /* bytes, SO_SNDBUF read back */
+	uint64_t queued;    /* bytes of it in use */
+	uint64_t unsent;    /* payload bytes not handed to the network yet */
+	uint64_t remaining; /* bytes the host asked for and the kernel did not take */
+	uint64_t rwnd_limited_us, sndbuf_limited_us, busy_us;
+	uint32_t tries;	    /* fruitless tries in this run, the stall included */
+	uint8_t is_tcp;
+	uint8_t is_host_fixed; /* the host chose this size: the kernel's lock bit is set */
+	uint8_t has_lowat;     /* the host set TCP_NOTSENT_LOWAT */
+};
+
+struct policy_verdict {
+	enum policy_strategy strategy;
+	enum policy_reason reason;
+	uint64_t target_bytes; /* GROW: new SO_SNDBUF, as the kernel accounts */
+};
+
+struct policy_verdict policy_stall(const struct policy_facts *facts,
+				   const struct policy_limits *limits);
+
+/*
+ * Asking the kernel why costs about 2 us, so not every stall is examined: the 1st, 2nd, 4th,
+ * 8th ... since the last change, and likewise within a run of tries.
+ */
+int policy_wants_look(uint64_t stalls_since_change, uint32_t tries);
+
+#endif

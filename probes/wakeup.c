@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+#include "wakeup.h"
+
+#include <sys/epoll.h> /* constants only; poll's bits have the same values on Linux */
+
+unsigned wakeup_wait(struct wakeup_state *s, const struct wait_event *e)
+{
+	unsigned seen;
+	int is_short = wakeup_wants_return(e->timeout_ns, e->returned);
+
+	seen = e->returned == 0 ? WAKEUP_EMPTY : 0;
+	if (is_short && s->return_ns && s->io_calls == e->io_calls &&
+	    e->enter_ns >= s->return_ns && e->enter_ns - s->return_ns < WAKEUP_PAUSE_NS)
+		seen |= WAKEUP_IDLE;
+	s->return_ns = is_short ? e->return_ns : 0;
+	s->io_calls = e->io_calls;
+	return seen;
+}
+
+uint32_t ready_from_mask(uint32_t mask)
+{
+	if (mask & (EPOLLERR | EPOLLHUP | EPOLLRDHUP))
+		return 0;
+	if (mask & (EPOLLIN | EPOLLPRI))
+		return READY_IN;
+	return mask & EPOLLOUT ? READY_OUT : 0;
+}

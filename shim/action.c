@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: MIT */
+#include "action.h"
+
+#include "../policy/policy.h"
+#include "stats.h"
+#include "sys.h"
+#include "thread.h"
+
+#include <linux/tcp.h>
+#include <netinet/in.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#ifndef SO_BUF_LOCK
+#define SO_BUF_LOCK 72 /* Linux 5.15 */
+#endif
+#define SND_LOCK 1 /* SOCK_SNDBUF_LOCK in the kernel's socket.h */
+
+_Static_assert((int)POLICY_UNCLEAR == (int)REASON_UNCLEAR && (int)POLICY_DO_GROW == (int)STRATEGY_GROW,
+	       "policy and layout are numbered by the same tables");
+
+static struct policy_limits limits;
+
+/* Features a filter or an old kernel refused: off for the life of the process. */
+static uint8_t is_refused;	 /* TCP_INFO, SO_SNDBUF */
+static uint8_t is_force_refused; /* SO_SNDBUFFORCE: no CAP_NET_ADMIN */
+
+void action_configure(const struct config *config)
+{
+	limits = (struct policy_limits){
+		.sndbuf_max = config->value[CONFIG_sndbuf_max],
+		.budget_left = config->value[CONFIG_sndbuf_budget],
+		.may_override = (uint8_t)config->value[CONFIG_override],
+		.is_forced = config->value[CONFIG_write] == WRITE_GROW,
+		.is_observing = config->value[CONFIG_mode] != MODE_ADAPT ||
+				config->value[CONFIG_write] == WRITE_OFF,
+	};
+}
+
+static void refuse(struct fdrec *rec)
+{
+	store_relaxed(&is_refused, 1);
+	store_relaxed(&rec->socket->reason, (uint32_t)REASON_REFUSED);
+	stats_global_add(GLOBAL_AUX_REFUSED, 1);
+}
+
+/* The send-lock bit: 1 the host fixed the size, 0 it did not, -errno when it cannot be asked. */
+static int ask_lock(int fd, int *ret_bits)
+{
+	int bits = sys_sockopt_int(fd, SOL_SOCKET, SO_BUF_LOCK);
+
+	*ret_bits = bits;
+	if (bits == -ENOPROTOOPT)
+		store_relaxed(&stats.header->can_unlock, 2);
+	else if (bits >= 0)
+		store_relaxed(&stats.header->can_unlock, 1);
+	return bits < 0 ? bits : bits & SND_LOCK;
+}
+
+/* Cumulative times of TCP_INFO become differences since the last look at this socket. */
+static void take_times(struct fdrec *rec, const struct tcp_info *info, struct policy_facts *facts)
+{
+	struct socket_row *row = rec->socket;
+
+	facts->rwnd_limited_us = info->tcpi_rwnd_limited - rec->rwnd_limited_us;
+	facts->sndbuf_limited_us = info->tcpi_sndbuf_limited - rec->sndbuf_limited_us;
+	facts->busy_us = info->tcpi_busy_time - rec->busy_us;
+	row->rwnd_limited_us = rec->rwnd_limited_us = info->tcpi_rwnd_limited;
+	row->sndbuf_limited_us = rec->sndbuf_limited_us = info->tcpi_sndbuf_limited;
+	row->busy_us = rec->busy_us = info->tcpi_busy_time;
+}
+
+/* 0, or -errno of the question that was refused. */
+static int gather(int fd, struct fdrec *rec, struct policy_facts *facts, int *ret_lock_bits)
+{
+	struct tcp_info info;
+	uint32_t memory[9] = { 0 }; /* SK_MEMINFO_* of linux/sock_diag.h */
+	unsigned bytes = sizeof(memory);
+	int r, locked;
+
+	facts->is_tcp = rec->socket_kind == SOCKET_KIND_TCP;
+	facts->has_lowat = rec->has_lowat;
+	if (!facts->is_tcp)
+		return 0;
+	r = sys_getsockopt(fd, SOL_SOCKET, SO_MEMINFO, memory, &bytes);
+	if (r < 0)
+		return r;
+	facts->sndbuf = memory[3]; /* SK_MEMINFO_SNDBUF */
+	facts->queued = memory[5]; /* SK_MEMINFO_WMEM_QUEUED */
+	memset(&info, 0, sizeof(info));
+	bytes = sizeof(info); /* older kernels fill in less: the rest stays 0 */
+	r = sys_getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &bytes);
+	if (r < 0)
+		return r;
+	facts->unsent = info.tcpi_notsent_bytes;
+	take_times(rec, &info, facts);
+	locked = ask_lock(fd, ret_lock_bits);
+	/* Before Linux 5.15 only the host's own setsockopt, which we saw, can tell. */
+	facts->is_host_fixed = locked < 0 ? rec->is_host_fixed : (uint8_t)locked;
+	return 0;
+}
+
+static struct policy_limits current_limits(void)
+{
+	struct stats_header *h = stats.header;
+	struct policy_limits now = limits;
+	uint64_t used = load_relaxed(&h->global[GLOBAL_BUDGET_USED]);
+
+	now.budget_left = used < limits.budget_left ? limits.budget_left - used : 0;
+	now.autotune_max = h->tcp_wmem_max;
+	now.can_unlock = load_relaxed(&h->can_unlock) != 2;
+	/* With CAP_NET_ADMIN the kernel's own limit does not bind; it is tried once. */
+	now.kernel_max = load_relaxed(&is_force_refused) ? 2 * h->wmem_max : UINT64_MAX;
+	return now;
+}
+
+/* SO_SNDBUF stores double its argument (socket(7)); beyond wmem_max only FORCE reaches. */
+static int set_sndbuf(int fd, uint64_t target)
+{
+	int half = (int)(target / 2);
+	int r;
+
+	if (target / 2 > stats.header->wmem_max && !load_relaxed(&is_force_refused)) {
+		r = sys_setsockopt_int(fd, SOL_SOCKET, SO_SNDBUFFORCE, half);
+		if (r == 0)
+			return 0;
+		store_relaxed(&is_force_refused, 1);
+		return r; /* not counted: the plain call follows at the next look, within wmem_max */
+	}
+	return sys_setsockopt_int(fd, SOL_SOCKET, SO_SNDBUF, half);
+}
+
+/* The new size, or -errno. Auto-tuning is given back: it may raise the buffer further. */
+static int grow(int fd, uint64_t target, int lock_bits)
+{
+	int r = set_sndbuf(fd, target);
+
+	if (r < 0)
+		return r;
+	if (lock_bits >= 0)
+		sys_setsockopt_int(fd, SOL_SOCKET, SO_BUF_LOCK, lock_bits & ~SND_LOCK);
+	return sys_sockopt_int(fd, SOL_SOCKET, SO_SNDBUF);
+}
+
+static void book_growth(int fd, struct fdrec *rec, uint64_t from, uint64_t to,
+			enum policy_reason reason)
+{
+	struct socket_row *row = rec->socket;
+
+	row->sndbuf_now = to;
+	if (!row->sndbuf_start)
+		row->sndbuf_start = from;
+	if (to <= from)
+		return;
+	rec->budget_bytes += to - from;
+	stats_global_add(GLOBAL_BUDGET_USED, to - from);
+	rec->stalls = 0;
+	if (!rec->has_grown)
+		thread_add(TOTAL_GROWN_SOCKETS, 1);
+	rec->has_grown = 1;
+	thread_add(TOTAL_GROWTHS, 1);
+	count_add(&row->growths, 1);
+	stats_decision(row, fd, STRATEGY_GROW, (enum reason)reason, from, to);
+}
+
+static void note_reason(int fd, struct fdrec *rec, const struct policy_verdict *v, uint64_t sndbuf)
+{
+	struct socket_row *row = rec->socket;
+
+	if (v->reason == POLICY_NO_BUDGET)
+		stats_global_add(GLOBAL_BUDGET_REFUSALS, 1);
+	if (row->reason == (uint32_t)v->reason)
+		return;
+	/* A socket once grown stays "grow"; a later refusal to grow more is only its reason. */
+	if (v->strategy != POLICY_DO_NONE)
+		store_relaxed(&row->strategy, (uint32_t)v->strategy);
+	store_relaxed(&row->reason, (uint32_t)v->reason);
+	if (v->strategy == POLICY_DO_NONE)
+		stats_decision(row, fd, STRATEGY_NONE, (enum reason)v->reason, sndbuf, sndbuf);
+}
+
+void action_stalled(int fd, struct fdrec *rec, uint64_t remaining, uint32_t tries)
+{
+	struct policy_facts facts = { .remaining = remaining, .tries = tries };
+	struct policy_verdict verdict;
+	struct policy_limits now;
+	int lock_bits = -1, got;
+
+	rec->stalls += tries <= 1;
+	if (load_relaxed(&is_refused) || !policy_wants_look(rec->stalls, tries))
+		return;
+	if (gather(fd, rec, &facts, &lock_bits) < 0) {
+		refuse(rec);
+		return;
+	}
+	/* Twice when SO_SNDBUFFORCE turns out to be refused: then within wmem_max. */
+	for (int attempt = 0; attempt < 2; attempt++) {
+		now = current_limits();
+		verdict = policy_stall(&facts, &now);
+		note_reason(fd, rec, &verdict, facts.sndbuf);
+		if (verdict.strategy != POLICY_DO_GROW)
+			return;
+		got = grow(fd, verdict.target_bytes, lock_bits);
+		if (got >= 0) {
+			book_growth(fd, rec, facts.sndbuf, (uint64_t)got, verdict.reason);
+			return;
+		}
+	}
+	refuse(rec);
+}

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: MIT */
+#include "epoll_map.h"
+
+#include "fdtable.h"
+#include "sys.h"
+
+#include <sys/mman.h>
+
+/* 256 KB, mapped at the first registration whose data is not the descriptor number itself. */
+#define MAP_ENTRIES 65536
+#define MAP_WAYS 4
+
+static int32_t *map; /* descriptor + 1 per entry, 0: empty */
+
+static uint32_t slot_of(int epfd, uint64_t data)
+{
+	/* Fibonacci hashing (Knuth 6.4): pointers differ in their middle bits. */
+	return (uint32_t)(((data ^ (uint64_t)(unsigned)epfd << 40) * 0x9e3779b97f4a7c15ull) >> 48);
+}
+
+static int is_right(int epfd, int fd, uint64_t data)
+{
+	const struct fdrec *rec = fdtable_find(fd);
+
+	return rec && load_relaxed(&rec->epoll_data) == data &&
+	       load_relaxed(&rec->epoll_fd) == epfd;
+}
+
+static int32_t *map_get(void)
+{
+	int32_t *have = load_acquire(&map), *expected = NULL;
+	size_t bytes = MAP_ENTRIES * sizeof(*map);
+	long mapped;
+
+	if (have)
+		return have;
+	mapped = sys_call(SYS_mmap, 0, bytes, PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (mapped < 0 && mapped > -4096)
+		return NULL;
+	if (cas_acq_rel(&map, &expected, (int32_t *)mapped))
+		return (int32_t *)mapped;
+	sys_call(SYS_munmap, mapped, bytes, 0, 0, 0, 0);
+	return expected;
+}
+
+/* data.fd == fd is the commonest use of all: it needs no map. */
+static int is_plain(int fd, uint64_t data)
+{
+	return (uint32_t)data == (uint32_t)fd;
+}
+
+/* Does the entry's descriptor still hash to this slot, or is the entry left over? */
+static int belongs_at(int fd, uint32_t slot)
+{
+	const struct fdrec *rec = fdtable_find(fd);
+
+	return rec && slot_of(load_relaxed(&rec->epoll_fd), load_relaxed(&rec->epoll_data)) == slot;
+}
+
+void epoll_map_note(int epfd, int fd, uint64_t data)
+{
+	struct fdrec *rec = fdtable_get(fd);
+	int32_t *entries;
+	uint32_t slot;
+
+	if (!rec)
+		return;
+	store_relaxed(&rec->epoll_data, data);
+	store_relaxed(&rec->epoll_fd, epfd);
+	entries = is_plain(fd, data) ? NULL : map_get();
+	if (!entries)
+		return;
+	slot = slot_of(epfd, data);
+	for (unsigned way = 0; way < MAP_WAYS; way++) {
+		int32_t *entry = &entries[(slot + way) % MAP_ENTRIES];
+		int there = load_relaxed(entry) - 1;
+
+		if (there < 0 || there == fd || !belongs_at(there, slot)) {
+			store_relaxed(entry, fd + 1);
+			return;
+		}
+	}
+	store_relaxed(&entries[slot], fd + 1);
+}
+
+int epoll_map_find(int epfd, uint64_t data)
+{
+	const int32_t *entries;
+	uint32_t slot;
+
+	if (is_right(epfd, (int)(uint32_t)data, data))
+		return (int)(uint32_t)data;
+	entries = load_acquire(&map);
+	if (!entries)
+		return -1;
+	slot = slot_of(epfd, data);
+	for (unsigned way = 0; way < MAP_WAYS; way++) {
+		int fd = load_relaxed(&entries[(slot + way) % MAP_ENTRIES]) - 1;
+
+		if (fd >= 0 && is_right(epfd, fd, data))
+			return fd;
+	}
+	return -1;
+}

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One private record per descriptor number: what we believe about the socket behind it.
+ *
+ * Closes are not reliably seen (libuv closes by raw system call, vfork children run our wrappers
+ * in the parent's memory), so a record is *validated*, not tracked: a record in doubt, and every
+ * record on the stall path, is compared with the socket's SO_COOKIE; a stranger's record is
+ * started afresh.
+ *
+ * tag = epoch << 4 | kind in one word, so that the fast path knows with one comparison that a
+ * record is current (the epoch grows at fork), known, and needs nothing special. A full write on
+ * a quiet stream socket reads tag and user and adds to counters; nothing else.
+ *
+ * Two levels: chunks are mapped when first needed, published by CAS and never freed. Not a flat
+ * array of RLIMIT_NOFILE entries: containers give 2^20 to 2^30.
+ */
+#ifndef UNSPIN_FDTABLE_H
+#define UNSPIN_FDTABLE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "../probes/spin.h"
+#include "atomic.h"
+#include "stats_layout.h"
+
+enum fd_kind {
+	FD_UNKNOWN = 0,	   /* never seen, or given up: asked when next used */
+	FD_NOT_SOCKET,	   /* file, pipe, eventfd: passed through */
+	FD_OTHER_SOCKET,   /* a socket that is no stream: passed through */
+	FD_QUIET,	   /* stream socket, no stall outstanding: the fast path */
+	FD_STALLED,	   /* stream socket whose last write stalled */
+	FD_LISTENER,
+	FD_EPOLL,
+	FD_DOUBT,	   /* stream socket that may have been closed unseen: validate */
+};
+
+struct fdrec {
+	uint32_t tag;	  /* epoch << 4 | enum fd_kind */
+	uint32_t user;	  /* id of the thread that used it last (thread.h) */
+	uint32_t lock;	  /* epoch while held, else 0: a stale lock dies with its epoch at fork */
+	uint32_t pending; /* READY_* bits delivered and not used yet */
+	struct socket_row *socket; /* its row in the statistics, or the sink; never NULL if known */
+	struct spin_state spin;
+	struct epoll_row *epoll; /* FD_EPOLL */
+	uint64_t cookie;	 /* SO_COOKIE; 0: not asked yet */
+	uint64_t epoll_data;	 /* the host's data at its last ADD or MOD ... */
+	int32_t epoll_fd;	 /* ... in this set; -1: none seen */
+	uint32_t row_turn;	 /* the row's turn when we got it */
+	uint32_t socket_kind;	 /* enum socket_kind */
+	uint32_t stalls;	 /* since the buffer last changed */
+	uint64_t last_try_ns;	 /* the last write seen on the slow path */
+	uint64_t sleeps;	 /* the stalling thread's voluntary switches at the stall */
+	uint64_t budget_bytes;	 /* what this socket holds of the process's send-buffer budget */
+	uint64_t rwnd_limited_us, sndbuf_limited_us, busy_us; /* TCP_INFO at the last look */
+	uint8_t has_lowat;   /* the host set TCP_NOTSENT_LOWAT */
+	uint8_t is_host_fixed; /* the host called setsockopt(SO_SNDBUF) itself */
+	uint8_t has_grown;   /* we have raised its buffer */
+	uint8_t has_row;     /* socket points to a row of its own, not to the sink */
+	uint8_t is_looked_at;  /* addresses and buffer size are in the row */
+	uint32_t ops;	       /* slow-path operations so far, saturating: when to look */
+	struct stats_addr local; /* listener: handed to accepted sockets */
+};
+
+/* What fast paths compare with; changes only at fork. */
+struct fd_tags {
+	uint32_t epoch;
+	uint32_t quiet, not_socket, other_socket;
+};
+extern struct fd_tags fd_tags;
+
+#define FDTABLE_CHUNK_BITS 9
+#define FDTABLE_CHUNKS 2048 /* 2^20 descriptors; higher numbers are passed through */
+
+extern struct fdrec *fdtable_chunk[FDTABLE_CHUNKS];
+
+/* The record of fd, or NULL when none was ever needed. Async-signal-safe, lock-free. */
+static inline struct fdrec *fdtable_find(int fd)
+{
+	struct fdrec *chunk;
+
+	if (unlikely((unsigned)fd >= FDTABLE_CHUNKS << FDTABLE_CHUNK_BITS))
+		return NULL;
+	/* Pairs with the publishing CAS in fdtable_get; data dependency orders the rest. */
+	chunk = load_acquire(&fdtable_chunk[(unsigned)fd >> FDTABLE_CHUNK_BITS]);
+	if (unlikely(!chunk))
+		return NULL;
+	return &chunk[(unsigned)fd & ((1u << FDTABLE_CHUNK_BITS) - 1)];
+}
+
+/* As fdtable_find, but maps the chunk if needed. NULL: number too high or no memory. */
+struct fdrec *fdtable_get(int fd);
+
+/* Begins the first epoch (constructor) or the next one (fork child): no record is current. */
+void fdtable_next_epoch(void);
+
+static inline enum fd_kind fdrec_kind(const struct fdrec *rec)
+{
+	return (enum fd_kind)(load_relaxed(&rec->tag) & 15);
+}
+
+static inline int fdrec_is_current(const struct fdrec *rec)
+{
+	return load_relaxed(&rec->tag) >> 4 == fd_tags.epoch;
+}
+
+/* Release: whoever sees the new tag sees the fields set before it. */
+static inline void fdrec_set_kind(struct fdrec *rec, enum fd_kind kind)
+{
+	store_release(&rec->tag, fd_tags.epoch << 4 | (uint32_t)kind);
+}
+
+/*
+ * Try-lock; 0 means another thread, or the code this signal handler interrupted, has it: then
+ * the caller only counts. Nobody ever waits for it.
+ */
+static inline int fdrec_try_lock(struct fdrec *rec)
+{
+	uint32_t seen = load_relaxed(&rec->lock);
+
+	return seen != fd_tags.epoch && cas_acq_rel(&rec->lock, &seen, fd_tags.epoch);
+}
+
+static inline void fdrec_unlock(struct fdrec *rec)
+{
+	store_release(&rec->lock, 0);
+}
+
+/* The highest descriptor number whose record exists, plus one. */
+int fdtable_end(void);
+
+#endif

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: MIT */
+/* Descriptors come and go. Records are closed before the real close: afterwards the number may
+ * already be somebody else's. */
+#include "hooks.h"
+
+#include <linux/close_range.h>
+#include <netinet/in.h>
+#include <unistd.h>
+
+#include "epoll_map.h"
+#include "observe.h"
+
+#ifndef TCP_NOTSENT_LOWAT
+#define TCP_NOTSENT_LOWAT 25 /* linux/tcp.h, Linux 3.12 */
+#endif
+
+int socket(int domain, int type, int protocol)
+{
+	int fd = real.socket(domain, type, protocol);
+
+	if (fd >= 0)
+		socket_created(fd, domain, type, protocol);
+	return fd;
+}
+
+int accept(int fd, struct sockaddr *peer, socklen_t *peer_bytes)
+{
+	int r = real.accept(fd, peer, peer_bytes);
+
+	observe_accept(fd, r, r < 0 ? NULL : peer, r >= 0 && peer ? *peer_bytes : 0);
+	return r;
+}
+
+int accept4(int fd, struct sockaddr *peer, socklen_t *peer_bytes, int flags)
+{
+	int r = real.accept4(fd, peer, peer_bytes, flags);
+
+	observe_accept(fd, r, r < 0 ? NULL : peer, r >= 0 && peer ? *peer_bytes : 0);
+	return r;
+}
+
+int connect(int fd, const struct sockaddr *to, socklen_t to_bytes)
+{
+	int r = real.connect(fd, to, to_bytes);
+
+	socket_dialled(fd);
+	return r;
+}
+
+int listen(int fd, int backlog)
+{
+	int r = real.listen(fd, backlog);
+
+	if (r == 0)
+		socket_listening(fd);
+	return r;
+}
+
+int epoll_create(int size)
+{
+	int fd = real.epoll_create(size);
+
+	if (fd >= 0)
+		epoll_created(fd);
+	return fd;
+}
+
+int epoll_create1(int flags)
+{
+	int fd = real.epoll_create1(flags);
+
+	if (fd >= 0)
+		epoll_created(fd);
+	return fd;
+}
+
+int epoll_ctl(int epfd, int op, int fd, struct epoll_event *event)
+{
+	int r = real.epoll_ctl(epfd, op, fd, event);
+
+	if (r == 0 && unspin_is_on)
+		epoll_registered(epfd, op, fd, op == EPOLL_CTL_DEL ? 0 : event->data.u64);
+	return r;
+}
+
+int close(int fd)
+{
+	socket_closing(fd);
+	return real.close(fd);
+}
+
+int close_range(unsigned first, unsigned last, int flags)
+{
+	if (!(flags & CLOSE_RANGE_CLOEXEC))
+		socket_closing_range(first, last);
+	return real.close_range(first, last, flags);
+}
+
+void closefrom(int first)
+{
+	socket_closing_range(first < 0 ? 0 : (unsigned)first, ~0u);
+	real.closefrom(first);
+}
+
+int dup(int fd)
+{
+	int r = real.dup(fd);
+
+	if (r >= 0)
+		socket_closing(r); /* whatever the number stood for was closed out of our sight */
+	return r;
+}
+
+int dup2(int fd, int to)
+{
+	if (fd != to)
+		socket_closing(to);
+	return real.dup2(fd, to);
+}
+
+int dup3(int fd, int to, int flags)
+{
+	if (fd != to)
+		socket_closing(to);
+	return real.dup3(fd, to, flags);
+}
+
+/* Wrapped for the blocking strategies, which must let a shutdown end a wait. */
+int shutdown(int fd, int how)
+{
+	return real.shutdown(fd, how);
+}
+
+/* What the host sets itself is a fact to respect. */
+int setsockopt(int fd, int level, int option, const void *value, socklen_t bytes)
+{
+	int r = real.setsockopt(fd, level, option, value, bytes);
+
+	if (r == 0 && level == SOL_SOCKET && option == SO_SNDBUF)
+		socket_host_fixed(fd);
+	else if (r == 0 && level == IPPROTO_TCP && option == TCP_NOTSENT_LOWAT && value)
+		socket_host_lowat(fd, *(const int *)value);
+	return r;
+}
+
+HOOK_ALIAS(connect, __connect);
+HOOK_ALIAS(close, __close);
+HOOK_ALIAS(dup2, __dup2);

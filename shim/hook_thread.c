@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * pthread_create: counts threads and takes back a thread's row when it ends. The host's start
+ * routine is called from a routine of ours whose frame is a few words; stack sizes, attributes
+ * and limits stay the host's. The cleanup handler also runs on pthread_exit and cancellation.
+ */
+#include "hooks.h"
+
+#include "socket.h"
+#include "thread.h"
+
+/*
+ * What pthread_cleanup_push calls. glibc 2.34 gave these a new version when it merged
+ * libpthread; the old names still resolve there, and before it they are in libpthread, which a
+ * process with threads has loaded. Weak all the same: the library must start everywhere.
+ */
+#if defined(__GLIBC__) && defined(__x86_64__)
+__asm__(".symver __pthread_register_cancel, __pthread_register_cancel@GLIBC_2.3.3");
+__asm__(".symver __pthread_unregister_cancel, __pthread_unregister_cancel@GLIBC_2.3.3");
+__asm__(".symver __pthread_unwind_next, __pthread_unwind_next@GLIBC_2.3.3");
+#endif
+#pragma weak __pthread_register_cancel
+#pragma weak __pthread_unregister_cancel
+#pragma weak __pthread_unwind_next
+
+/* Hands the host's routine over to the new thread. Static: the host's allocator may be calling. */
+struct launch {
+	uint32_t is_taken;
+	void *(*start)(void *);
+	void *argument;
+};
+
+/* Threads being started at the same instant, not threads running; beyond it they go unwrapped. */
+#define LAUNCHES 64
+static struct launch launches[LAUNCHES];
+
+static struct launch *take_launch(void)
+{
+	for (unsigned i = 0; i < LAUNCHES; i++) {
+		uint32_t expected = 0;
+
+		/* Pairs with the release in run(): the cell's last user has read it. */
+		if (!load_relaxed(&launches[i].is_taken) &&
+		    cas_acq_rel(&launches[i].is_taken, &expected, 1))
+			return &launches[i];
+	}
+	return NULL;
+}
+
+static void ended(void *unused)
+{
+	(void)unused;
+	thread_ended();
+}
+
+static void *run(void *cell)
+{
+	struct launch *launch = cell;
+	void *(*start)(void *) = launch->start;
+	void *argument = launch->argument;
+	void *result;
+
+	store_release(&launch->is_taken, 0);
+	pthread_cleanup_push(ended, NULL);
+	result = start(argument);
+	pthread_cleanup_pop(1);
+	return result;
+}
+
+int pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*start)(void *),
+		   void *argument)
+{
+	struct launch *launch = unspin_is_on ? take_launch() : NULL;
+	int r;
+
+	if (!launch)
+		return real.pthread_create(thread, attr, start, argument);
+	launch->start = start;
+	launch->argument = argument;
+	r = real.pthread_create(thread, attr, run, launch);
+	if (r == 0)
+		thread_started();
+	else
+		store_release(&launch->is_taken, 0);
+	return r;
+}

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Prototypes of the exported wrappers, from the table, so that a wrapper whose type differs from
+ * its row (or from libc's header) does not compile. Each wrapper is: real call, observe, return
+ * exactly what the real call returned.
+ */
+#ifndef UNSPIN_HOOKS_H
+#define UNSPIN_HOOKS_H
+
+#include "guard.h"
+#include "real.h"
+
+#define SYM(class, ret, name, params, args, raw) EXPORT ret name params;
+#include "symbols.def"
+
+/* A public second name: the same code under another symbol. */
+#define HOOK_ALIAS(name, alias_name) \
+	EXPORT __typeof__(name) alias_name __attribute__((alias(#name), copy(name)))
+
+#endif

@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: MIT */
+#include "observe.h"
+
+#include "action.h"
+#include "sys.h"
+
+#include <fcntl.h>
+
+/*
+ * A gap this long between two tries may have been a sleep we do not wrap (nanosleep, a futex):
+ * then the thread's voluntary switches tell. Shorter gaps are not worth the system call.
+ */
+#define SLEEP_GAP_NS 200000
+
+/* Waits after a stall whose times are taken, to learn what a trip costs. */
+#define CLOCKED_WAITS 16
+
+/* Slow-path operations on a socket before its addresses are asked for (unless it stalls). */
+#define LOOK_AFTER_OPS 3
+
+/* The thread has not been the socket's last user: who hands sockets to whom tells the roles. */
+static void note_user(struct fdrec *rec)
+{
+	uint32_t before = load_relaxed(&rec->user);
+
+	if (before == thread_self.id)
+		return;
+	store_relaxed(&rec->user, thread_self.id);
+	if (thread_self.row)
+		count_add(before ? &thread_self.row->sockets_taken : &thread_self.row->sockets_first,
+			  1);
+}
+
+/* The descriptor's record when it is a stream socket we count; the thread is claimed. */
+static struct fdrec *stream_record(int fd)
+{
+	struct fdrec *rec;
+	enum fd_kind kind;
+
+	if (!unspin_is_on)
+		return NULL;
+	rec = fdtable_get(fd);
+	kind = rec ? socket_resolve(fd, rec) : FD_UNKNOWN;
+	if (kind != FD_QUIET && kind != FD_STALLED)
+		return NULL;
+	thread_claim();
+	note_user(rec);
+	thread_look_at_role();
+	return rec;
+}
+
+static int is_stall(int fd, ssize_t returned, int error, size_t asked, int flags,
+		    enum observe_source source)
+{
+	int is_again = returned < 0 && (error == EAGAIN || error == EWOULDBLOCK);
+
+	if (!is_again && !(returned >= 0 && (size_t)returned < asked))
+		return 0;
+	/* SO_SNDTIMEO makes blocking sockets return such results too: those are no stalls. */
+	if (!(flags & MSG_DONTWAIT) && !sys_is_nonblocking(fd))
+		return 0;
+	/* A file that ended, or an empty pipe: the socket itself has room. */
+	return source == FROM_MEMORY || !sys_is_writable(fd);
+}
+
+static int has_slept(struct fdrec *rec, uint64_t now)
+{
+	uint64_t sleeps;
+
+	if (!spin_is_stalled(&rec->spin) || rec->spin.stall_thread != thread_self.id ||
+	    now - rec->last_try_ns < SLEEP_GAP_NS)
+		return 0;
+	sleeps = sys_thread_sleeps();
+	if (sleeps == rec->sleeps)
+		return 0;
+	rec->sleeps = sleeps;
+	return 1;
+}
+
+static void book(struct fdrec *rec, const struct spin_seen *seen, int is_again)
+{
+	struct socket_row *row = rec->socket;
+
+	if (seen->stalled) {
+		thread_add(is_again ? TOTAL_EAGAIN_WRITES : TOTAL_SHORT_WRITES, 1);
+		count_add(is_again ? &row->eagain_writes : &row->short_writes, 1);
+	}
+	if (seen->spun) {
+		thread_add(TOTAL_SPIN_WRITES, 1);
+		count_add(&row->spin_writes, 1);
+		if (seen->tries > row->spins_max)
+			store_relaxed(&row->spins_max, seen->tries);
+	}
+	if (seen->episode) {
+		thread_add(TOTAL_SPIN_EPISODES, 1);
+		count_add(&row->spin_episodes, 1);
+	}
+	if (seen->became_spinner)
+		thread_add(TOTAL_SPINNERS, 1);
+	if (seen->resumed) {
+		thread_add(TOTAL_RESUMES, 1);
+		count_add(&row->resumes, 1);
+	}
+	if (seen->trip_ns) {
+		thread_add(TOTAL_TRIP_NS, seen->trip_ns);
+		thread_add(TOTAL_TRIPS, 1);
+	}
+}
+
+/* Runs the probe over this write and books what it saw. Lock held. */
+static void probe(int fd, struct fdrec *rec, const struct write_event *event, int is_again)
+{
+	struct spin_seen seen;
+	int was_stalled = spin_is_stalled(&rec->spin);
+
+	spin_write(&rec->spin, event, &seen);
+	rec->last_try_ns = event->now_ns;
+	book(rec, &seen, is_again);
+	if (seen.stalled && !(was_stalled && seen.spun)) {
+		rec->sleeps = sys_thread_sleeps();
+		if (thread_self.context)
+			thread_self.context->clocked_waits = CLOCKED_WAITS;
+	}
+	if (seen.stalled)
+		action_stalled(fd, rec, event->asked - (event->returned > 0 ? (uint64_t)event->returned : 0),
+			       seen.tries);
+	if (fdrec_kind(rec) == FD_QUIET || fdrec_kind(rec) == FD_STALLED)
+		fdrec_set_kind(rec, spin_is_stalled(&rec->spin) ? FD_STALLED : FD_QUIET);
+}
+
+COLD void observe_write_slow(int fd, ssize_t returned, size_t asked, int flags,
+			     enum observe_source source)
+{
+	struct guard g = guard_enter();
+	struct fdrec *rec = stream_record(fd);
+	struct write_event event;
+
+	if (!rec)
+		goto out;
+	thread_add(TOTAL_WRITES, 1);
+	count_add(&rec->socket->writes, 1);
+	if (returned > 0) {
+		thread_add(TOTAL_WRITE_BYTES, (uint64_t)returned);
+		count_add(&rec->socket->write_bytes, (uint64_t)returned);
+	}
+	store_relaxed(&rec->pending, 0);
+	if (!fdrec_try_lock(rec)) {
+		stats_global_add(GLOBAL_CONTENDED, 1);
+		if (returned > 0)
+			count_add(&rec->spin.response_bytes, (uint64_t)returned);
+		goto out;
+	}
+	event = (struct write_event){
+		.now_ns = sys_now(),
+		.asked = asked,
+		.returned = returned,
+		.thread = thread_self.id,
+		.waits = thread_total(TOTAL_WAITS),
+		.is_stall = (uint8_t)is_stall(fd, returned, g.saved_errno, asked, flags, source),
+	};
+	if (thread_self.context) {
+		event.wait_enter_ns = thread_self.context->wait_enter_ns;
+		event.wait_return_ns = thread_self.context->wait_return_ns;
+	}
+	event.has_slept = (uint8_t)has_slept(rec, event.now_ns);
+	/* On the stall path the socket must be the one the record is about. */
+	if (event.is_stall)
+		socket_validate(fd, rec);
+	if (!rec->is_looked_at && (event.is_stall || ++rec->ops >= LOOK_AFTER_OPS))
+		socket_look(fd, rec);
+	probe(fd, rec, &event, returned < 0);
+	fdrec_unlock(rec);
+out:
+	guard_leave(g);
+}
+
+COLD void observe_read_slow(int fd, ssize_t returned)
+{
+	struct guard g = guard_enter();
+	int is_again = returned < 0 && (g.saved_errno == EAGAIN || g.saved_errno == EWOULDBLOCK);
+	struct fdrec *rec = stream_record(fd);
+
+	if (!rec)
+		goto out;
+	thread_add(TOTAL_READS, 1);
+	count_add(&rec->socket->reads, 1);
+	if (returned > 0) {
+		thread_add(TOTAL_READ_BYTES, (uint64_t)returned);
+		count_add(&rec->socket->read_bytes, (uint64_t)returned);
+	}
+	if (ready_is_dry(load_relaxed(&rec->pending), is_again)) {
+		thread_add(TOTAL_DRY_IN, 1);
+		count_add(&rec->socket->dry_in, 1);
+	}
+	store_relaxed(&rec->pending, 0);
+	/* Data, or the peer's end: either way the response before it is complete. */
+	if (returned >= 0 && fdrec_try_lock(rec)) {
+		socket_end_response(rec);
+		if (!rec->is_looked_at && ++rec->ops >= LOOK_AFTER_OPS)
+			socket_look(fd, rec);
+		fdrec_unlock(rec);
+	}
+out:
+	guard_leave(g);
+}
+
+void observe_accept(int listener, int returned, const struct sockaddr *peer, socklen_t peer_bytes)
+{
+	struct guard g = guard_enter();
+	int is_again = returned < 0 && (g.saved_errno == EAGAIN || g.saved_errno == EWOULDBLOCK);
+	struct fdrec *rec;
+
+	if (!unspin_is_on)
+		return;
+	if (returned >= 0)
+		socket_accepted(listener, returned, peer, peer_bytes);
+	rec = fdtable_get(listener);
+	if (!rec || socket_resolve(listener, rec) != FD_LISTENER)
+		goto out;
+	thread_claim();
+	if (returned >= 0) {
+		thread_add(TOTAL_ACCEPTS, 1);
+		count_add(&rec->socket->accepts, 1);
+	} else if (ready_is_dry(load_relaxed(&rec->pending), is_again)) {
+		thread_add(TOTAL_HERD_ACCEPTS, 1);
+		count_add(&rec->socket->herd_accepts, 1);
+	}
+	store_relaxed(&rec->pending, 0);
+out:
+	guard_leave(g);
+}

@@ -1,0 +1,423 @@
+/* SPDX-License-Identifier: MIT */
+#include "socket.h"
+
+#include "epoll_map.h"
+#include "guard.h"
+#include "stats.h"
+#include "sys.h"
+#include "thread.h"
+
+#include <netinet/in.h>
+#include <string.h>
+#include <sys/epoll.h>
+
+int unspin_is_on;
+
+void socket_return_budget(struct fdrec *rec)
+{
+	if (rec->budget_bytes)
+		stats_global_add(GLOBAL_BUDGET_USED, -rec->budget_bytes);
+	rec->budget_bytes = 0;
+}
+
+void socket_end_response(struct fdrec *rec)
+{
+	uint64_t bytes = spin_turn(&rec->spin);
+	struct socket_row *row = rec->socket;
+
+	if (!bytes)
+		return;
+	thread_add(TOTAL_RESPONSES, 1);
+	if (rec->has_row)
+		row->response_bytes[row->responses % 8] =
+			bytes > UINT32_MAX ? UINT32_MAX : (uint32_t)bytes;
+	count_add(&row->responses, 1);
+}
+
+/* The row goes to the closed ones, unless another socket has it by now. */
+static void close_row(struct fdrec *rec)
+{
+	if (rec->socket && rec->has_row && load_relaxed(&rec->socket->turn) == rec->row_turn)
+		stats_close_socket(rec->socket);
+	rec->has_row = 0;
+	rec->socket = &stats_socket_sink;
+}
+
+/* Everything forgotten but the held lock and the tag, whose next meaning the caller sets. */
+static void wipe(struct fdrec *rec)
+{
+	*rec = (struct fdrec){
+		.tag = load_relaxed(&rec->tag),
+		.lock = load_relaxed(&rec->lock),
+		.socket = &stats_socket_sink,
+		.epoll = &stats_epoll_sink,
+		.epoll_fd = -1,
+	};
+}
+
+/* Ends what the record stood for: last response, row, budget. Lock held. */
+static void give_up(struct fdrec *rec)
+{
+	enum fd_kind kind = fdrec_kind(rec);
+
+	if (fdrec_is_current(rec) && kind >= FD_QUIET && kind != FD_EPOLL) {
+		socket_end_response(rec);
+		socket_return_budget(rec);
+		close_row(rec);
+	}
+	if (fdrec_is_current(rec) && kind == FD_EPOLL && rec->epoll != &stats_epoll_sink)
+		store_release(&rec->epoll->state, ROW_CLOSED);
+	fdrec_set_kind(rec, FD_UNKNOWN);
+	wipe(rec);
+}
+
+static void take_row(int fd, struct fdrec *rec)
+{
+	int is_own;
+
+	rec->socket = stats_claim_socket(fd, &is_own);
+	rec->has_row = (uint8_t)is_own;
+	rec->row_turn = load_relaxed(&rec->socket->turn);
+	rec->socket->kind = rec->socket_kind;
+	rec->socket->cookie = rec->cookie;
+	rec->socket->local = rec->local;
+}
+
+static enum socket_kind kind_of(int domain, int protocol)
+{
+	if (domain == AF_UNIX)
+		return SOCKET_KIND_UNIX;
+	if (protocol == IPPROTO_TCP)
+		return SOCKET_KIND_TCP;
+	return protocol == 262 /* IPPROTO_MPTCP */ ? SOCKET_KIND_MPTCP : SOCKET_KIND_OTHER;
+}
+
+/* Starts a record of the given meaning on whatever was there before. Lock held. */
+static void start(int fd, struct fdrec *rec, enum fd_kind kind, enum socket_kind socket_kind)
+{
+	give_up(rec);
+	rec->socket_kind = socket_kind;
+	if (kind == FD_QUIET || kind == FD_LISTENER) {
+		take_row(fd, rec);
+		rec->socket->is_listener = kind == FD_LISTENER;
+	}
+	fdrec_set_kind(rec, kind);
+}
+
+/* Asks the kernel what the descriptor is. Lock held. */
+static void find_out(int fd, struct fdrec *rec)
+{
+	int type = sys_sockopt_int(fd, SOL_SOCKET, SO_TYPE);
+	int domain, protocol;
+
+	if (type == -ENOTSOCK) {
+		start(fd, rec, FD_NOT_SOCKET, SOCKET_KIND_UNKNOWN);
+		return;
+	}
+	if (type < 0) { /* EBADF, or a filter refuses: pass through, ask again next time */
+		give_up(rec);
+		return;
+	}
+	if (type != SOCK_STREAM) {
+		start(fd, rec, FD_OTHER_SOCKET, SOCKET_KIND_UNKNOWN);
+		return;
+	}
+	domain = sys_sockopt_int(fd, SOL_SOCKET, SO_DOMAIN);
+	protocol = sys_sockopt_int(fd, SOL_SOCKET, SO_PROTOCOL);
+	start(fd, rec, sys_sockopt_int(fd, SOL_SOCKET, SO_ACCEPTCONN) == 1 ? FD_LISTENER : FD_QUIET,
+	      kind_of(domain, protocol));
+	rec->cookie = sys_cookie(fd);
+	rec->socket->cookie = rec->cookie;
+}
+
+/* The record was made before a fork: the socket is the same, its row stayed with the parent. */
+static void adopt(int fd, struct fdrec *rec)
+{
+	enum fd_kind kind = fdrec_kind(rec);
+
+	rec->budget_bytes = 0; /* the parent accounts for it */
+	rec->user = 0;
+	if (kind == FD_EPOLL) {
+		rec->epoll = stats_claim_epoll(fd);
+	} else if (kind >= FD_QUIET) {
+		take_row(fd, rec);
+		rec->socket->is_listener = kind == FD_LISTENER;
+		rec->is_looked_at = 0;
+	}
+	fdrec_set_kind(rec, kind);
+}
+
+enum fd_kind socket_resolve(int fd, struct fdrec *rec)
+{
+	enum fd_kind kind = fdrec_kind(rec);
+
+	if (likely(fdrec_is_current(rec) && kind != FD_UNKNOWN && kind != FD_DOUBT))
+		return kind;
+	if (!unspin_is_on || !stats_begin() || !fdrec_try_lock(rec))
+		return FD_UNKNOWN;
+	/* Somebody may have been faster between the look and the lock. */
+	kind = fdrec_kind(rec);
+	if (kind == FD_UNKNOWN)
+		find_out(fd, rec);
+	else if (!fdrec_is_current(rec))
+		adopt(fd, rec);
+	if (fdrec_kind(rec) == FD_DOUBT) {
+		if (rec->cookie && rec->cookie == sys_cookie(fd)) {
+			rec->socket->closed_ns = 0;
+			fdrec_set_kind(rec, spin_is_stalled(&rec->spin) ? FD_STALLED : FD_QUIET);
+		} else {
+			find_out(fd, rec);
+		}
+	}
+	kind = fdrec_kind(rec);
+	fdrec_unlock(rec);
+	return kind;
+}
+
+int socket_validate(int fd, struct fdrec *rec)
+{
+	uint64_t cookie = sys_cookie(fd);
+
+	if (!rec->cookie) {
+		rec->cookie = cookie;
+		rec->socket->cookie = cookie;
+	}
+	if (cookie == rec->cookie && cookie)
+		return 1;
+	stats_global_add(GLOBAL_STRANGERS, 1);
+	find_out(fd, rec);
+	return 0;
+}
+
+/* The record of a descriptor number the kernel has just given out, locked; NULL: leave it. */
+static struct fdrec *begin_new(int fd)
+{
+	struct fdrec *rec;
+
+	if (!unspin_is_on || !stats_begin())
+		return NULL;
+	thread_claim();
+	rec = fdtable_get(fd);
+	return rec && fdrec_try_lock(rec) ? rec : NULL;
+}
+
+void socket_created(int fd, int domain, int type, int protocol)
+{
+	struct guard g = guard_enter();
+	struct fdrec *rec = begin_new(fd);
+	int is_ip = domain == AF_INET || domain == AF_INET6;
+
+	if (rec) {
+		/* SOCK_STREAM over IP without a protocol is TCP (ip(7)). */
+		if ((type & 15) == SOCK_STREAM)
+			start(fd, rec, FD_QUIET,
+			      kind_of(domain, is_ip && !protocol ? IPPROTO_TCP : protocol));
+		else
+			start(fd, rec, FD_OTHER_SOCKET, SOCKET_KIND_UNKNOWN);
+		fdrec_unlock(rec);
+	}
+	guard_leave(g);
+}
+
+static void store_addr(struct stats_addr *to, const void *from, unsigned bytes)
+{
+	const struct sockaddr_in *in = from;
+	const struct sockaddr_in6 *in6 = from;
+
+	if (bytes < sizeof(sa_family_t))
+		return;
+	memset(to, 0, sizeof(*to));
+	to->family = in->sin_family;
+	if (in->sin_family == AF_INET && bytes >= sizeof(*in)) {
+		to->port = ntohs(in->sin_port);
+		memcpy(to->ip, &in->sin_addr, 4);
+	} else if (in->sin_family == AF_INET6 && bytes >= sizeof(*in6)) {
+		to->port = ntohs(in6->sin6_port);
+		memcpy(to->ip, &in6->sin6_addr, 16);
+		to->scope = in6->sin6_scope_id;
+	}
+}
+
+static void ask_addr(int fd, long call, struct stats_addr *to)
+{
+	struct sockaddr_storage address;
+	unsigned bytes = sizeof(address);
+
+	if (sys_call(call, fd, &address, &bytes, 0, 0, 0) == 0)
+		store_addr(to, &address, bytes < sizeof(address) ? bytes : sizeof(address));
+}
+
+void socket_listening(int fd)
+{
+	struct guard g = guard_enter();
+	struct fdrec *rec = unspin_is_on ? fdtable_get(fd) : NULL;
+
+	if (rec && socket_resolve(fd, rec) >= FD_QUIET && fdrec_try_lock(rec)) {
+		rec->socket->is_listener = 1;
+		ask_addr(fd, SYS_getsockname, &rec->local);
+		rec->socket->local = rec->local;
+		fdrec_set_kind(rec, FD_LISTENER);
+		fdrec_unlock(rec);
+	}
+	guard_leave(g);
+}
+
+void socket_dialled(int fd)
+{
+	struct guard g = guard_enter();
+	struct fdrec *rec = unspin_is_on ? fdtable_get(fd) : NULL;
+
+	if (rec && socket_resolve(fd, rec) >= FD_QUIET)
+		rec->socket->is_dialled = 1;
+	guard_leave(g);
+}
+
+void socket_accepted(int listener, int fd, const struct sockaddr *peer, socklen_t peer_bytes)
+{
+	struct guard g = guard_enter();
+	struct fdrec *from = fdtable_get(listener), *rec = begin_new(fd);
+
+	if (rec && from && socket_resolve(listener, from) == FD_LISTENER) {
+		start(fd, rec, FD_QUIET, (enum socket_kind)from->socket_kind);
+		rec->has_lowat = from->has_lowat; /* both inherited from the listener */
+		rec->is_host_fixed = from->is_host_fixed;
+		rec->socket->local = rec->local = from->local;
+		if (peer)
+			store_addr(&rec->socket->peer, peer, peer_bytes);
+	} else if (rec) {
+		give_up(rec); /* whatever it is: asked at its first use */
+	}
+	if (rec)
+		fdrec_unlock(rec);
+	guard_leave(g);
+}
+
+void epoll_created(int epfd)
+{
+	struct guard g = guard_enter();
+	struct fdrec *rec = begin_new(epfd);
+
+	if (rec) {
+		start(epfd, rec, FD_EPOLL, SOCKET_KIND_UNKNOWN);
+		rec->epoll = stats_claim_epoll(epfd);
+		fdrec_unlock(rec);
+	}
+	guard_leave(g);
+}
+
+void socket_host_fixed(int fd)
+{
+	struct fdrec *rec = unspin_is_on ? fdtable_find(fd) : NULL;
+
+	if (rec)
+		rec->is_host_fixed = 1;
+}
+
+void socket_host_lowat(int fd, int bytes)
+{
+	struct fdrec *rec = unspin_is_on ? fdtable_find(fd) : NULL;
+
+	if (rec)
+		rec->has_lowat = bytes > 0;
+}
+
+/* In a vfork child our memory is the parent's, whose descriptors stay open. */
+static int is_foreign_process(void)
+{
+	const struct stats_header *h = load_acquire(&stats.header);
+
+	return h && sys_getpid() != h->pid;
+}
+
+void socket_closing(int fd)
+{
+	struct fdrec *rec = fdtable_find(fd);
+	struct guard g;
+
+	if (!rec || fdrec_kind(rec) == FD_UNKNOWN)
+		return;
+	g = guard_enter();
+	if (!is_foreign_process() && fdrec_try_lock(rec)) {
+		give_up(rec);
+		fdrec_unlock(rec);
+	}
+	guard_leave(g);
+}
+
+void socket_closing_range(unsigned first, unsigned last)
+{
+	unsigned end = (unsigned)fdtable_end();
+
+	for (unsigned fd = first; fd < end && fd <= last; fd++)
+		socket_closing((int)fd);
+}
+
+void socket_doubt(int fd)
+{
+	struct fdrec *rec = fdtable_find(fd);
+	enum fd_kind kind = rec ? fdrec_kind(rec) : FD_UNKNOWN;
+	struct guard g;
+
+	if ((kind != FD_QUIET && kind != FD_STALLED) || !fdrec_is_current(rec))
+		return;
+	g = guard_enter();
+	if (fdrec_try_lock(rec)) {
+		if (!rec->cookie)
+			rec->cookie = rec->socket->cookie = sys_cookie(fd);
+		spin_release(&rec->spin);
+		rec->socket->closed_ns = sys_now(); /* readers say "closing" */
+		fdrec_set_kind(rec, FD_DOUBT);
+		fdrec_unlock(rec);
+	}
+	guard_leave(g);
+}
+
+void socket_look(int fd, struct fdrec *rec)
+{
+	struct socket_row *row = rec->socket;
+	int sndbuf;
+
+	rec->is_looked_at = 1;
+	if (!rec->has_row)
+		return;
+	ask_addr(fd, SYS_getsockname, &row->local);
+	if (!row->peer.family)
+		ask_addr(fd, SYS_getpeername, &row->peer);
+	sndbuf = sys_sockopt_int(fd, SOL_SOCKET, SO_SNDBUF);
+	if (sndbuf > 0) {
+		row->sndbuf_now = (uint64_t)sndbuf;
+		if (!row->sndbuf_start)
+			row->sndbuf_start = row->sndbuf_now;
+	}
+}
+
+void epoll_registered(int epfd, int op, int fd, uint64_t data)
+{
+	struct fdrec *set = fdtable_get(epfd), *rec = fdtable_get(fd);
+	struct guard g = guard_enter();
+
+	if (!set || !rec)
+		goto out;
+	if (fdrec_kind(set) == FD_EPOLL && socket_resolve(epfd, set) == FD_EPOLL)
+		count_add(op == EPOLL_CTL_ADD   ? &set->epoll->adds
+			  : op == EPOLL_CTL_MOD ? &set->epoll->mods
+						: &set->epoll->dels,
+			  1);
+	/* The host has dealt with the socket's last event: it was not for nothing. */
+	store_relaxed(&rec->pending, 0);
+	if (op == EPOLL_CTL_DEL) {
+		socket_doubt(fd);
+		goto out;
+	}
+	epoll_map_note(epfd, fd, data);
+	/* A registered number that was a file before may be a socket by now. */
+	if (op == EPOLL_CTL_ADD && load_relaxed(&rec->tag) == fd_tags.not_socket)
+		store_relaxed(&rec->tag, FD_UNKNOWN);
+	/* Registered for writing after a stall: the thread means to wait, not to spin. */
+	if (fdrec_kind(rec) == FD_STALLED && fdrec_try_lock(rec)) {
+		spin_release(&rec->spin);
+		fdrec_unlock(rec);
+	}
+out:
+	guard_leave(g);
+}

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The life of a descriptor's record: found out, doubted, validated, given up.
+ *
+ *	UNKNOWN --resolve--> NOT_SOCKET | OTHER_SOCKET | QUIET <-> STALLED | LISTENER
+ *	QUIET/STALLED --doubt--> DOUBT --resolve--> as before (same cookie) or found out anew
+ *	any --forget--> UNKNOWN
+ *
+ * All functions keep errno and may be called from signal handlers; those that change a record
+ * do so under its try-lock and do nothing when they do not get it.
+ */
+#ifndef UNSPIN_SOCKET_H
+#define UNSPIN_SOCKET_H
+
+#include <sys/socket.h>
+
+#include "fdtable.h"
+
+/* Set to 1 at the end of the constructor when the mode is not off; never cleared. */
+extern int unspin_is_on;
+
+/*
+ * Makes the record current and returns its kind; asks the kernel once if it is not known.
+ * FD_UNKNOWN: could not be told now, pass through.
+ */
+enum fd_kind socket_resolve(int fd, struct fdrec *rec);
+
+/* Is the descriptor still the socket of the record? Asks SO_COOKIE; restarts a stranger's. */
+int socket_validate(int fd, struct fdrec *rec);
+
+/* A new descriptor was returned to the host: what is known of it without asking. */
+void socket_created(int fd, int domain, int type, int protocol);
+void socket_accepted(int listener, int fd, const struct sockaddr *peer, socklen_t peer_bytes);
+void socket_listening(int fd);
+void socket_dialled(int fd);
+void epoll_created(int epfd);
+
+/* The descriptor is about to be closed, or replaced by dup2. */
+void socket_closing(int fd);
+
+/* The same for first...last (close_range). */
+void socket_closing_range(unsigned first, unsigned last);
+
+/* The host called setsockopt with SO_SNDBUF, or with TCP_NOTSENT_LOWAT (0 takes it back). */
+void socket_host_fixed(int fd);
+void socket_host_lowat(int fd, int bytes);
+
+/* A successful epoll_ctl of the host: op, and the data for ADD and MOD. */
+void epoll_registered(int epfd, int op, int fd, uint64_t data);
+
+/* It may be closed unseen from now on (EPOLL_CTL_DEL: what libuv does before a raw close). */
+void socket_doubt(int fd);
+
+/* Fills addresses and buffer size into the row; asked late, so that short connections whose
+ * writes never stall cost nothing. */
+void socket_look(int fd, struct fdrec *rec);
+
+/* The response is complete: books it. Lock held. */
+void socket_end_response(struct fdrec *rec);
+
+/* Gives back what the socket holds of the send-buffer budget. */
+void socket_return_budget(struct fdrec *rec);
+
+#endif

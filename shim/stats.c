@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: MIT */
+#include "stats.h"
+
+#include "stats_file.h"
+#include "sys.h"
+
+#include <string.h>
+#include <sys/socket.h>
+
+struct stats stats;
+struct socket_row stats_socket_sink;
+struct epoll_row stats_epoll_sink;
+uint64_t stats_early_threads[2];
+
+/* Rows looked at before giving up: enough to pass the long-lived ones in between. */
+#define CLAIM_PROBES 32
+
+/*
+ * Takes a row that is free or was closed, starting at the cursor, which goes round: so closed
+ * rows live as long as possible. The state word is the lock: FREE/CLOSED -> CLAIMED by CAS.
+ */
+static void *claim(void *rows, const struct section *section, uint32_t *cursor)
+{
+	uint32_t probes = section->count < CLAIM_PROBES ? section->count : CLAIM_PROBES;
+
+	for (; probes; probes--) {
+		uint32_t n = (add_relaxed(cursor, 1) - 1) % section->count;
+		uint32_t *state = (uint32_t *)((char *)rows + (size_t)n * section->stride);
+		uint32_t seen = load_relaxed(state);
+
+		if ((seen == ROW_FREE || seen == ROW_CLOSED) &&
+		    cas_acq_rel(state, &seen, ROW_CLAIMED))
+			return state;
+	}
+	return NULL;
+}
+
+/* Clears all but state and turn, which every row begins with, and counts the turn. */
+static void wipe(void *row, size_t bytes)
+{
+	uint32_t *words = row;
+
+	store_relaxed(&words[1], words[1] + 1);
+	memset(words + 2, 0, bytes - 2 * sizeof(*words));
+}
+
+/* Threads that ended out of our sight (raw clone, _exit of a thread) leave their rows behind. */
+static struct thread_row *claim_from_the_dead(void)
+{
+	uint32_t count = stats.header->section[SECTION_THREADS].count;
+	int pid = stats.header->pid;
+
+	for (uint32_t i = 0; i < count; i++) {
+		struct thread_row *row = &stats.threads[i];
+		uint32_t seen = load_relaxed(&row->state);
+
+		if (seen != ROW_OPEN || sys_call(SYS_tgkill, pid, row->tid, 0, 0, 0, 0) != -ESRCH ||
+		    !cas_acq_rel(&row->state, &seen, ROW_CLAIMED))
+			continue;
+		for (unsigned t = 0; t < TOTAL_COUNT; t++)
+			stats_departed_add((enum total)t, row->total[t]);
+		return row;
+	}
+	return NULL;
+}
+
+struct thread_row *stats_claim_thread(int tid)
+{
+	struct stats_header *h = stats.header;
+	struct thread_row *row = claim(stats.threads, &h->section[SECTION_THREADS],
+				       &h->next_thread);
+
+	if (!row)
+		row = claim_from_the_dead();
+	if (!row) {
+		stats_global_add(GLOBAL_THREADS_UNTRACKED, 1);
+		return NULL;
+	}
+	wipe(row, sizeof(*row));
+	row->tid = tid;
+	sys_call(SYS_prctl, 16 /* PR_GET_NAME */, row->name, 0, 0, 0, 0);
+	store_release(&row->state, ROW_OPEN);
+	return row;
+}
+
+void stats_release_thread(struct thread_row *row)
+{
+	store_release(&row->state, ROW_CLAIMED); /* readers skip it: nothing is counted twice */
+	for (unsigned t = 0; t < TOTAL_COUNT; t++)
+		stats_departed_add((enum total)t, row->total[t]);
+	wipe(row, sizeof(*row));
+	store_release(&row->state, ROW_FREE);
+}
+
+struct socket_row *stats_claim_socket(int fd, int *ret_is_own)
+{
+	struct stats_header *h = stats.header;
+	struct socket_row *row = NULL;
+
+	if (h)
+		row = claim(stats.sockets, &h->section[SECTION_SOCKETS], &h->next_socket);
+	*ret_is_own = row != NULL;
+	stats_global_add(GLOBAL_SOCKETS_OPENED, 1);
+	if (!row) {
+		stats_global_add(GLOBAL_SOCKETS_UNTRACKED, 1);
+		return &stats_socket_sink;
+	}
+	wipe(row, sizeof(*row));
+	row->fd = fd;
+	row->opened_ns = sys_now();
+	store_release(&row->state, ROW_OPEN);
+	return row;
+}
+
+void stats_close_socket(struct socket_row *row)
+{
+	row->closed_ns = sys_now();
+	store_release(&row->state, ROW_CLOSED);
+}
+
+struct epoll_row *stats_claim_epoll(int epfd)
+{
+	struct stats_header *h = stats.header;
+	struct epoll_row *row = NULL;
+	uint32_t first = 0;
+
+	if (h)
+		row = claim(stats.epolls, &h->section[SECTION_EPOLLS], &first);
+	if (!row)
+		return &stats_epoll_sink;
+	wipe(row, sizeof(*row));
+	row->epfd = epfd;
+	store_release(&row->state, ROW_OPEN);
+	return row;
+}
+
+void stats_global_add(enum global id, uint64_t n)
+{
+	struct stats_header *h = load_acquire(&stats.header);
+
+	if (h)
+		add_relaxed(&h->global[id], n);
+}
+
+void stats_departed_add(enum total id, uint64_t n)
+{
+	struct stats_header *h = load_acquire(&stats.header);
+
+	if (h && n)
+		add_relaxed(&h->departed[id], n);
+}
+
+void stats_decision(const struct socket_row *row, int fd, enum strategy strategy,
+		    enum reason reason, uint64_t from_bytes, uint64_t to_bytes)
+{
+	struct stats_header *h = stats.header;
+	struct decision_row *d;
+	uint64_t sequence;
+
+	if (!h)
+		return;
+	sequence = add_relaxed(&h->next_decision, 1);
+	d = &stats.decisions[sequence % h->section[SECTION_DECISIONS].count];
+	store_release(&d->sequence, 0);
+	d->time_ns = sys_now();
+	d->fd = fd;
+	d->socket = row == &stats_socket_sink ? UINT32_MAX : (uint32_t)(row - stats.sockets);
+	d->strategy = strategy;
+	d->reason = reason;
+	d->from_bytes = from_bytes;
+	d->to_bytes = to_bytes;
+	store_release(&d->sequence, sequence); /* readers skip 0 and see the whole row or none */
+}

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The calling thread: its row in the statistics and its private wake-up state.
+ *
+ * A thread gets its row with its first socket call. It gives it back when it ends, seen by the
+ * wrapper round its start routine; rows of threads that ended unseen are taken back when rows
+ * run out. A thread that found no row counts straight into the totals (locked adds).
+ */
+#ifndef UNSPIN_THREAD_H
+#define UNSPIN_THREAD_H
+
+#include "../probes/wakeup.h"
+#include "atomic.h"
+#include "stats.h"
+
+/* Writable events handed out by the thread's last wait, to be settled at its next. */
+#define THREAD_OUT_MAX 64
+
+/* Private, one per thread row, in memory of its own: nothing of it is on the thread's stack. */
+struct thread_context {
+	struct wakeup_state wakeup;
+	uint64_t wait_enter_ns, wait_return_ns; /* of the last wait, while somebody is interested */
+	uint32_t clocked_waits; /* how many more waits to take the time of: set at a stall */
+	uint32_t outs;
+	uint64_t multi_events;	/* events of waits on more than one descriptor */
+	uint32_t role_countdown; /* waits and stalls until the role is inferred again */
+	struct {
+		int fd, epfd;
+	} out[THREAD_OUT_MAX];
+};
+
+/* Thread-local: 24 bytes of the initial-exec TLS block (a preload may use under 256). */
+struct thread_self {
+	struct thread_row *row;		/* NULL: none yet, or none free */
+	struct thread_context *context; /* NULL exactly when row is */
+	uint32_t id;			/* 0: none yet; never the same for two threads */
+	uint32_t has_no_row;		/* asked and refused: do not ask at every call */
+};
+
+extern __thread struct thread_self thread_self __attribute__((tls_model("initial-exec")));
+
+/* Makes sure the thread has an id, and a row if there is one. Keeps errno. */
+void thread_claim(void);
+
+/* This thread has started another with pthread_create. Keeps errno. */
+void thread_started(void);
+
+/* This thread ends: takes its row back. Keeps errno. */
+void thread_ended(void);
+
+/* Fork child: the surviving thread starts without a row; all other threads are gone. */
+void thread_begin_child(void);
+
+/* One more of what this thread has done. Exact also for threads without a row. */
+static inline void thread_add(enum total id, uint64_t n)
+{
+	struct thread_row *row = thread_self.row;
+
+	if (likely(row != NULL))
+		count_add(&row->total[id], n);
+	else
+		stats_departed_add(id, n);
+}
+
+static inline uint64_t thread_total(enum total id)
+{
+	struct thread_row *row = thread_self.row;
+
+	return row ? load_relaxed(&row->total[id]) : 0;
+}
+
+static inline uint64_t thread_io_calls(void)
+{
+	return thread_total(TOTAL_READS) + thread_total(TOTAL_WRITES) + thread_total(TOTAL_ACCEPTS);
+}
+
+/* Infers the thread's role anew from its counters, every so many calls. */
+void thread_look_at_role(void);
+
+#endif

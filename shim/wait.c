@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: MIT */
+#include "wait.h"
+
+#include "epoll_map.h"
+#include "sys.h"
+
+int64_t wait_timespec(const struct timespec *t)
+{
+	/* An absurdly long timeout must not overflow into a short one. */
+	if (!t || t->tv_sec < 0 || t->tv_sec > 1000000000)
+		return -1;
+	return (int64_t)t->tv_sec * 1000000000 + t->tv_nsec;
+}
+
+/* Writable events the thread was given and has neither used nor unregistered since. */
+static void settle_outs(struct thread_context *context)
+{
+	for (; context->outs; context->outs--) {
+		int fd = context->out[context->outs - 1].fd;
+		int epfd = context->out[context->outs - 1].epfd;
+		struct fdrec *rec = fdtable_find(fd), *set;
+
+		if (!rec || !fdrec_is_current(rec) ||
+		    !ready_is_unused_out(load_relaxed(&rec->pending)))
+			continue;
+		store_relaxed(&rec->pending, 0);
+		thread_add(TOTAL_UNUSED_OUT, 1);
+		count_add(&rec->socket->unused_out, 1);
+		set = epfd < 0 ? NULL : fdtable_find(epfd);
+		if (set && fdrec_is_current(set) && fdrec_kind(set) == FD_EPOLL)
+			count_add(&set->epoll->unused_out, 1);
+	}
+}
+
+/* First wait of a thread whose process already uses sockets: it gets its row. */
+static COLD void claim_late(void)
+{
+	struct guard g = guard_enter();
+
+	if (unspin_is_on && stats_has_begun())
+		thread_claim();
+	guard_leave(g);
+}
+
+void wait_enter(struct wait *wait, int64_t timeout_ns)
+{
+	struct thread_context *context;
+
+	wait->timeout_ns = timeout_ns;
+	wait->enter_ns = 0;
+	if (unlikely(!thread_self.row)) {
+		if (!unspin_is_on)
+			return;
+		claim_late();
+	}
+	thread_add(TOTAL_WAITS, 1); /* also what ends a spin: the probe compares this count */
+	context = thread_self.context;
+	if (!context)
+		return;
+	if (unlikely(context->outs))
+		settle_outs(context);
+	if (unlikely(context->clocked_waits || wakeup_wants_enter(&context->wakeup, timeout_ns)))
+		wait->enter_ns = sys_now();
+}
+
+/* Counts, and the thread's part of the wake-up probe. Returns WAKEUP_* bits. */
+static unsigned book_wait(struct wait *wait, int returned)
+{
+	struct thread_context *context = thread_self.context;
+	struct wait_event event;
+	unsigned seen = 0;
+
+	if (returned > 0)
+		thread_add(TOTAL_WAIT_EVENTS, (uint64_t)returned);
+	else if (returned == 0)
+		thread_add(TOTAL_EMPTY_WAITS, 1);
+	if (!context)
+		return returned == 0 ? WAKEUP_EMPTY : 0;
+	event = (struct wait_event){
+		.timeout_ns = wait->timeout_ns,
+		.returned = returned,
+		.io_calls = thread_io_calls(),
+		.enter_ns = wait->enter_ns,
+	};
+	if (unlikely(context->clocked_waits || wakeup_wants_return(wait->timeout_ns, returned)))
+		event.return_ns = sys_now();
+	if (unlikely(context->clocked_waits)) {
+		context->clocked_waits--;
+		context->wait_enter_ns = event.enter_ns;
+		context->wait_return_ns = event.return_ns;
+	}
+	seen = wakeup_wait(&context->wakeup, &event);
+	if (seen & WAKEUP_IDLE)
+		thread_add(TOTAL_IDLE_POLLS, 1);
+	thread_look_at_role();
+	return seen;
+}
+
+static void note_drained(struct fdrec *rec)
+{
+	uint64_t now = sys_now(), drain;
+
+	if (!fdrec_try_lock(rec))
+		return;
+	drain = spin_writable(&rec->spin, now);
+	fdrec_unlock(rec);
+	if (!drain)
+		return;
+	thread_add(TOTAL_DRAIN_NS, drain);
+	thread_add(TOTAL_DRAINS, 1);
+	if (drain > load_relaxed(&rec->socket->drain_ns_max))
+		store_relaxed(&rec->socket->drain_ns_max, drain);
+}
+
+/* One event of a wait. The bits of poll and epoll have the same values on Linux. */
+static void deliver(int fd, int epfd, uint32_t mask)
+{
+	struct thread_context *context = thread_self.context;
+	struct fdrec *rec = fdtable_find(fd);
+	enum fd_kind kind;
+	uint32_t pending;
+
+	if (!rec || !fdrec_is_current(rec))
+		return;
+	kind = fdrec_kind(rec);
+	if (kind != FD_QUIET && kind != FD_STALLED && kind != FD_LISTENER)
+		return;
+	if (unlikely(kind == FD_STALLED && (mask & (EPOLLOUT | EPOLLERR | EPOLLHUP))))
+		note_drained(rec);
+	pending = ready_from_mask(mask);
+	store_relaxed(&rec->pending, pending);
+	if (unlikely(pending & READY_OUT) && context && context->outs < THREAD_OUT_MAX) {
+		context->out[context->outs].fd = fd;
+		context->out[context->outs++].epfd = epfd;
+	}
+}
+
+void wait_return_epoll(struct wait *wait, int epfd, const struct epoll_event *events, int returned)
+{
+	struct guard g;
+	struct fdrec *set;
+	struct epoll_row *row = &stats_epoll_sink;
+	unsigned seen;
+
+	if (!unspin_is_on || !stats_has_begun())
+		return;
+	g = guard_enter();
+	seen = book_wait(wait, returned);
+	set = fdtable_find(epfd);
+	if (set && fdrec_kind(set) == FD_EPOLL && (fdrec_is_current(set) ||
+						   socket_resolve(epfd, set) == FD_EPOLL))
+		row = set->epoll;
+	count_add(&row->waits, 1);
+	if (returned > 0)
+		count_add(&row->wait_events, (uint64_t)returned);
+	if (seen & WAKEUP_EMPTY)
+		count_add(&row->empty_waits, 1);
+	if (seen & WAKEUP_IDLE)
+		count_add(&row->idle_polls, 1);
+	if (thread_self.context && returned > 0)
+		thread_self.context->multi_events += (uint64_t)returned;
+	for (int i = 0; i < returned; i++) {
+		int fd = epoll_map_find(epfd, events[i].data.u64);
+
+		if (likely(fd >= 0))
+			deliver(fd, epfd, events[i].events);
+		else
+			thread_add(TOTAL_UNKNOWN_EVENTS, 1);
+	}
+	guard_leave(g);
+}
+
+void wait_return_poll(struct wait *wait, const struct pollfd *fds, nfds_t n, int returned)
+{
+	int left = returned;
+
+	if (!unspin_is_on || !stats_has_begun())
+		return;
+	book_wait(wait, returned);
+	if (thread_self.context && returned > 0 && n > 1)
+		thread_self.context->multi_events += (uint64_t)returned;
+	for (nfds_t i = 0; left > 0 && i < n; i++) {
+		if (!fds[i].revents)
+			continue;
+		left--;
+		deliver(fds[i].fd, -1, (uint32_t)(unsigned short)fds[i].revents);
+	}
+}
+
+void wait_return_select(struct wait *wait, int n, const fd_set *in, const fd_set *out, int returned)
+{
+	int left = returned;
+
+	if (!unspin_is_on || !stats_has_begun())
+		return;
+	book_wait(wait, returned);
+	if (thread_self.context && returned > 0 && n > 1)
+		thread_self.context->multi_events += (uint64_t)returned;
+	/* Not FD_ISSET: hosts with more than 1024 descriptors pass larger sets of their own. */
+	for (int fd = 0; left > 0 && fd < n; fd++) {
+		unsigned long bit = 1ul << (fd % (8 * (int)sizeof(long)));
+		size_t word = (size_t)fd / (8 * sizeof(long));
+		uint32_t mask = 0;
+
+		if (in && ((const unsigned long *)in)[word] & bit)
+			mask |= EPOLLIN;
+		if (out && ((const unsigned long *)out)[word] & bit)
+			mask |= EPOLLOUT;
+		if (!mask)
+			continue;
+		left -= (mask & EPOLLIN ? 1 : 0) + (mask & EPOLLOUT ? 1 : 0);
+		deliver(fd, -1, mask);
+	}
+}
