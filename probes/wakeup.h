@@ -41,6 +41,12 @@ static inline int wakeup_wants_return(int64_t timeout_ns, int64_t returned)
 	return returned == 0 && timeout_ns >= 0 && timeout_ns <= WAKEUP_SHORT_NS;
 }
 
+/* The cheap case of wakeup_wait(): the wait returned events, so no idle poll can follow. */
+static inline void wakeup_had_events(struct wakeup_state *state)
+{
+	state->return_ns = 0;
+}
+
 /* One wait has returned: bits of the enum above. */
 unsigned wakeup_wait(struct wakeup_state *state, const struct wait_event *event);
 

@@ -18,14 +18,6 @@ static uint32_t slot_of(int epfd, uint64_t data)
 	return (uint32_t)(((data ^ (uint64_t)(unsigned)epfd << 40) * 0x9e3779b97f4a7c15ull) >> 48);
 }
 
-static int is_right(int epfd, int fd, uint64_t data)
-{
-	const struct fdrec *rec = fdtable_find(fd);
-
-	return rec && load_relaxed(&rec->epoll_data) == data &&
-	       load_relaxed(&rec->epoll_fd) == epfd;
-}
-
 static int32_t *map_get(void)
 {
 	int32_t *have = load_acquire(&map), *expected = NULL;
@@ -44,7 +36,6 @@ static int32_t *map_get(void)
 	return expected;
 }
 
-/* data.fd == fd is the commonest use of all: it needs no map. */
 static int is_plain(int fd, uint64_t data)
 {
 	return (uint32_t)data == (uint32_t)fd;
@@ -84,22 +75,17 @@ void epoll_map_note(int epfd, int fd, uint64_t data)
 	store_relaxed(&entries[slot], fd + 1);
 }
 
-int epoll_map_find(int epfd, uint64_t data)
+struct fdrec *epoll_map_look_up(int epfd, uint64_t data)
 {
-	const int32_t *entries;
-	uint32_t slot;
+	const int32_t *entries = load_acquire(&map);
+	uint32_t slot = slot_of(epfd, data);
 
-	if (is_right(epfd, (int)(uint32_t)data, data))
-		return (int)(uint32_t)data;
-	entries = load_acquire(&map);
-	if (!entries)
-		return -1;
-	slot = slot_of(epfd, data);
-	for (unsigned way = 0; way < MAP_WAYS; way++) {
+	for (unsigned way = 0; entries && way < MAP_WAYS; way++) {
 		int fd = load_relaxed(&entries[(slot + way) % MAP_ENTRIES]) - 1;
+		struct fdrec *rec = fd >= 0 ? fdtable_find(fd) : NULL;
 
-		if (fd >= 0 && is_right(epfd, fd, data))
-			return fd;
+		if (epoll_map_is_right(rec, epfd, data))
+			return rec;
 	}
-	return -1;
+	return NULL;
 }

@@ -10,10 +10,28 @@
 
 #include <stdint.h>
 
+#include "fdtable.h"
+
 /* The host registered fd in epfd with this data. Lock-free, keeps errno. */
 void epoll_map_note(int epfd, int fd, uint64_t data);
 
-/* The descriptor registered in epfd with this data, or -1. */
-int epoll_map_find(int epfd, uint64_t data);
+/* Does the record stand for this registration? */
+static inline int epoll_map_is_right(const struct fdrec *rec, int epfd, uint64_t data)
+{
+	return rec && load_relaxed(&rec->epoll_data) == data &&
+	       load_relaxed(&rec->epoll_fd) == epfd;
+}
+
+/* epoll_map_find for data that is not the descriptor's number. */
+struct fdrec *epoll_map_look_up(int epfd, uint64_t data);
+
+/* The record of the descriptor registered in epfd with this data, or NULL. */
+static inline struct fdrec *epoll_map_find(int epfd, uint64_t data)
+{
+	/* data.fd == fd is the commonest use of all: it needs no map. */
+	struct fdrec *rec = fdtable_find((int)(uint32_t)data);
+
+	return likely(epoll_map_is_right(rec, epfd, data)) ? rec : epoll_map_look_up(epfd, data);
+}
 
 #endif

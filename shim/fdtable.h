@@ -25,9 +25,9 @@
 #include "stats_layout.h"
 
 enum fd_kind {
-	FD_UNKNOWN = 0,	   /* never seen, or given up: asked when next used */
-	FD_NOT_SOCKET,	   /* file, pipe, eventfd: passed through */
-	FD_OTHER_SOCKET,   /* a socket that is no stream: passed through */
+	FD_UNKNOWN = 0,	     /* never seen, or given up: asked when next used */
+	FD_NOT_SOCKET = 2,   /* file, pipe, eventfd: passed through */
+	FD_OTHER_SOCKET = 3, /* a socket that is no stream: passed through; differs in bit 0 only */
 	FD_QUIET,	   /* stream socket, no stall outstanding: the fast path */
 	FD_STALLED,	   /* stream socket whose last write stalled */
 	FD_LISTENER,
@@ -35,9 +35,12 @@ enum fd_kind {
 	FD_DOUBT,	   /* stream socket that may have been closed unseen: validate */
 };
 
+/* No thread has this id, nor is it the 0 of a thread without one. */
+#define FD_NO_USER UINT32_MAX
+
 struct fdrec {
 	uint32_t tag;	  /* epoch << 4 | enum fd_kind */
-	uint32_t user;	  /* id of the thread that used it last (thread.h) */
+	uint32_t user;	  /* id of the thread that used it last (thread.h); FD_NO_USER: none */
 	uint32_t lock;	  /* epoch while held, else 0: a stale lock dies with its epoch at fork */
 	uint32_t pending; /* READY_* bits delivered and not used yet */
 	struct socket_row *socket; /* its row in the statistics, or the sink; never NULL if known */
@@ -65,7 +68,8 @@ struct fdrec {
 /* What fast paths compare with; changes only at fork. */
 struct fd_tags {
 	uint32_t epoch;
-	uint32_t quiet, not_socket, other_socket;
+	uint32_t quiet, ignored; /* ignored: FD_NOT_SOCKET, and FD_OTHER_SOCKET without bit 0 */
+	uint32_t other_socket;
 };
 extern struct fd_tags fd_tags;
 
@@ -102,6 +106,18 @@ static inline enum fd_kind fdrec_kind(const struct fdrec *rec)
 static inline int fdrec_is_current(const struct fdrec *rec)
 {
 	return load_relaxed(&rec->tag) >> 4 == fd_tags.epoch;
+}
+
+/* Nothing to see here: the wrapper makes the real call its last act (a jump). */
+static inline int fdrec_is_ignored(const struct fdrec *rec)
+{
+	return rec && (load_relaxed(&rec->tag) & ~1u) == fd_tags.ignored;
+}
+
+/* The same for calls only sockets accept: a "no socket" there is a mistake to be found out. */
+static inline int fdrec_is_other_socket(const struct fdrec *rec)
+{
+	return rec && load_relaxed(&rec->tag) == fd_tags.other_socket;
 }
 
 /* Release: whoever sees the new tag sees the fields set before it. */

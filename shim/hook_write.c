@@ -2,128 +2,185 @@
 /* Output: the host's own call first, unchanged, then what it meant. */
 #include "hooks.h"
 
-#include <limits.h>
 #include <sys/sendfile.h>
 
 #include "observe.h"
 
 /*
- * Bytes a vector asks for. Only read when the kernel has read it too (it returned bytes or
- * EAGAIN): the host may pass garbage and expect EFAULT.
+ * Bytes a vector asks for. It is read only when the kernel has read it too (the call returned
+ * bytes or EAGAIN, so n is within IOV_MAX): the host may pass garbage and expect EFAULT.
  */
-static size_t vector_bytes(const struct iovec *iov, size_t n)
+static inline size_t vector_bytes(ssize_t returned, const struct iovec *iov, size_t n)
 {
+	const struct iovec *end = iov + n;
 	size_t bytes = 0;
 
-	for (size_t i = 0; i < n && i < IOV_MAX; i++)
-		bytes += iov[i].iov_len;
+	if (unlikely(returned < 0 && errno != EAGAIN && errno != EWOULDBLOCK))
+		return 0;
+	for (; iov != end; iov++)
+		bytes += iov->iov_len;
 	return bytes;
 }
 
-static int kernel_read_it(ssize_t returned)
+COUNTED ssize_t counted_write(int fd, const void *buf, size_t n, struct fdrec *rec)
 {
-	return returned >= 0 || errno == EAGAIN || errno == EWOULDBLOCK;
-}
+	ssize_t r = real.write(fd, buf, n);
 
-static int is_counted(int fd)
-{
-	const struct fdrec *rec = fdtable_find(fd);
-	uint32_t tag = rec ? load_relaxed(&rec->tag) : 0;
-
-	return tag != fd_tags.not_socket && tag != fd_tags.other_socket;
+	observe_write(fd, rec, r, n, 0, FROM_MEMORY);
+	return r;
 }
 
 ssize_t write(int fd, const void *buf, size_t n)
 {
-	ssize_t r = real.write(fd, buf, n);
+	struct fdrec *rec = fdtable_find(fd);
 
-	observe_write(fd, r, n, 0, FROM_MEMORY);
+	if (fdrec_is_ignored(rec))
+		return real.write(fd, buf, n);
+	return counted_write(fd, buf, n, rec);
+}
+
+COUNTED ssize_t counted_writev(int fd, const struct iovec *iov, int n, struct fdrec *rec)
+{
+	ssize_t r = real.writev(fd, iov, n);
+
+	observe_write(fd, rec, r, vector_bytes(r, iov, (size_t)n), 0, FROM_MEMORY);
 	return r;
 }
 
 ssize_t writev(int fd, const struct iovec *iov, int n)
 {
-	ssize_t r = real.writev(fd, iov, n);
+	struct fdrec *rec = fdtable_find(fd);
 
-	if (is_counted(fd))
-		observe_write(fd, r, kernel_read_it(r) ? vector_bytes(iov, (size_t)n) : 0, 0,
-			      FROM_MEMORY);
+	if (fdrec_is_ignored(rec))
+		return real.writev(fd, iov, n);
+	return counted_writev(fd, iov, n, rec);
+}
+
+COUNTED ssize_t counted_send(int fd, const void *buf, size_t n, int flags, struct fdrec *rec)
+{
+	ssize_t r = real.send(fd, buf, n, flags);
+
+	observe_write(fd, rec, r, n, flags, FROM_SEND);
 	return r;
 }
 
 ssize_t send(int fd, const void *buf, size_t n, int flags)
 {
-	ssize_t r = real.send(fd, buf, n, flags);
+	struct fdrec *rec = fdtable_find(fd);
 
-	observe_is_socket(fd, r);
-	observe_write(fd, r, n, flags, FROM_MEMORY);
-	return r;
+	if (fdrec_is_other_socket(rec))
+		return real.send(fd, buf, n, flags);
+	return counted_send(fd, buf, n, flags, rec);
 }
 
-ssize_t sendto(int fd, const void *buf, size_t n, int flags, const struct sockaddr *to,
-	       socklen_t to_bytes)
+COUNTED ssize_t counted_sendto(int fd, const void *buf, size_t n, int flags, const struct sockaddr *to, socklen_t to_bytes, struct fdrec *rec)
 {
 	ssize_t r = real.sendto(fd, buf, n, flags, to, to_bytes);
 
-	observe_is_socket(fd, r);
-	observe_write(fd, r, n, flags, FROM_MEMORY);
+	observe_write(fd, rec, r, n, flags, FROM_SEND);
+	return r;
+}
+
+ssize_t sendto(int fd, const void *buf, size_t n, int flags, const struct sockaddr *to, socklen_t to_bytes)
+{
+	struct fdrec *rec = fdtable_find(fd);
+
+	if (fdrec_is_other_socket(rec))
+		return real.sendto(fd, buf, n, flags, to, to_bytes);
+	return counted_sendto(fd, buf, n, flags, to, to_bytes, rec);
+}
+
+COUNTED ssize_t counted_sendmsg(int fd, const struct msghdr *msg, int flags, struct fdrec *rec)
+{
+	ssize_t r = real.sendmsg(fd, msg, flags);
+
+	/* The header itself is garbage where the kernel says EFAULT: look only after it has. */
+	observe_write(fd, rec, r,
+		      r >= 0 || errno == EAGAIN
+			      ? vector_bytes(r, msg->msg_iov, msg->msg_iovlen) : 0,
+		      flags, FROM_SEND);
 	return r;
 }
 
 ssize_t sendmsg(int fd, const struct msghdr *msg, int flags)
 {
-	ssize_t r = real.sendmsg(fd, msg, flags);
+	struct fdrec *rec = fdtable_find(fd);
 
-	observe_is_socket(fd, r);
-	if (is_counted(fd))
-		observe_write(fd, r,
-			      kernel_read_it(r) ? vector_bytes(msg->msg_iov, msg->msg_iovlen) : 0,
-			      flags, FROM_MEMORY);
-	return r;
+	if (fdrec_is_other_socket(rec))
+		return real.sendmsg(fd, msg, flags);
+	return counted_sendmsg(fd, msg, flags, rec);
 }
 
 /* One call, however many messages: the messages sent carry their bytes in msg_len. */
-int sendmmsg(int fd, struct mmsghdr *msgs, unsigned n, int flags)
+COUNTED int counted_sendmmsg(int fd, struct mmsghdr *msgs, unsigned n, int flags, struct fdrec *rec)
 {
-	int r = real.sendmmsg(fd, msgs, n, flags);
 	size_t sent = 0, asked = 0;
+	int r;
 
-	observe_is_socket(fd, r);
-	if (!is_counted(fd))
-		return r;
+	r = real.sendmmsg(fd, msgs, n, flags);
 	for (int i = 0; i < r; i++) {
 		sent += msgs[i].msg_len;
-		asked += vector_bytes(msgs[i].msg_hdr.msg_iov, msgs[i].msg_hdr.msg_iovlen);
+		asked += vector_bytes(r, msgs[i].msg_hdr.msg_iov, msgs[i].msg_hdr.msg_iovlen);
 	}
 	if (r >= 0 && (unsigned)r < n && asked == sent)
 		asked++; /* a message was left over: the call stalled between two messages */
-	observe_write(fd, r < 0 ? -1 : (ssize_t)sent, asked, flags, FROM_MEMORY);
+	observe_write(fd, rec, r < 0 ? -1 : (ssize_t)sent, asked, flags, FROM_SEND);
+	return r;
+}
+
+int sendmmsg(int fd, struct mmsghdr *msgs, unsigned n, int flags)
+{
+	struct fdrec *rec = fdtable_find(fd);
+
+	if (fdrec_is_other_socket(rec))
+		return real.sendmmsg(fd, msgs, n, flags);
+	return counted_sendmmsg(fd, msgs, n, flags, rec);
+}
+
+COUNTED ssize_t counted_sendfile(int out, int in, off_t *offset, size_t n, struct fdrec *rec)
+{
+	ssize_t r = real.sendfile(out, in, offset, n);
+
+	observe_write(out, rec, r, n, 0, FROM_FILE);
 	return r;
 }
 
 ssize_t sendfile(int out, int in, off_t *offset, size_t n)
 {
-	ssize_t r = real.sendfile(out, in, offset, n);
+	struct fdrec *rec = fdtable_find(out);
 
-	observe_write(out, r, n, 0, FROM_FILE);
+	if (fdrec_is_ignored(rec))
+		return real.sendfile(out, in, offset, n);
+	return counted_sendfile(out, in, offset, n, rec);
+}
+
+COUNTED ssize_t counted_sendfile64(int out, int in, off64_t *offset, size_t n, struct fdrec *rec)
+{
+	ssize_t r = real.sendfile64(out, in, offset, n);
+
+	observe_write(out, rec, r, n, 0, FROM_FILE);
 	return r;
 }
 
 ssize_t sendfile64(int out, int in, off64_t *offset, size_t n)
 {
-	ssize_t r = real.sendfile64(out, in, offset, n);
+	struct fdrec *rec = fdtable_find(out);
 
-	observe_write(out, r, n, 0, FROM_FILE);
-	return r;
+	if (fdrec_is_ignored(rec))
+		return real.sendfile64(out, in, offset, n);
+	return counted_sendfile64(out, in, offset, n, rec);
 }
 
 /* Moves from a socket into a pipe or from a pipe into a socket: counted on the socket's side. */
 ssize_t splice(int in, off64_t *in_off, int out, off64_t *out_off, size_t n, unsigned flags)
 {
+	struct fdrec *from = fdtable_find(in), *to = fdtable_find(out);
 	ssize_t r = real.splice(in, in_off, out, out_off, n, flags);
 
-	observe_write(out, r, n, 0, FROM_FILE);
-	observe_read(in, r);
+	if (!fdrec_is_ignored(to))
+		observe_write(out, to, r, n, 0, FROM_FILE);
+	if (!fdrec_is_ignored(from))
+		observe_read(in, from, r, 0);
 	return r;
 }
 

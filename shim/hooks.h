@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Prototypes of the exported wrappers, from the table, so that a wrapper whose type differs from
- * its row (or from libc's header) does not compile. Each wrapper is: real call, observe, return
- * exactly what the real call returned.
+ * its row (or from libc's header) does not compile. Each wrapper is: find the record, leave by
+ * the real call if there is nothing to see, else real call, observe, return exactly what the
+ * real call returned.
  */
 #ifndef UNSPIN_HOOKS_H
 #define UNSPIN_HOOKS_H

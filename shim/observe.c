@@ -18,21 +18,30 @@
 /* Slow-path operations on a socket before its addresses are asked for (unless it stalls). */
 #define LOOK_AFTER_OPS 3
 
+/* A thread without a row has no id: then its number, apart from all ids. */
+static uint32_t thread_identity(void)
+{
+	return thread_self.id ? thread_self.id : (uint32_t)sys_gettid() | 1u << 31;
+}
+
 /* The thread has not been the socket's last user: who hands sockets to whom tells the roles. */
 static void note_user(struct fdrec *rec)
 {
 	uint32_t before = load_relaxed(&rec->user);
 
-	if (before == thread_self.id)
+	if (before == thread_self.id || !thread_self.row)
 		return;
 	store_relaxed(&rec->user, thread_self.id);
-	if (thread_self.row)
-		count_add(before ? &thread_self.row->sockets_taken : &thread_self.row->sockets_first,
-			  1);
+	count_add(before != FD_NO_USER ? &thread_self.row->sockets_taken
+				       : &thread_self.row->sockets_first, 1);
 }
 
-/* The descriptor's record when it is a stream socket we count; the thread is claimed. */
-static struct fdrec *stream_record(int fd)
+/*
+ * The descriptor's record when it is a stream socket we count; the thread is claimed.
+ * is_proof: the call succeeded and only sockets accept it. On a record that says "no socket" the
+ * number was reused out of our sight (socketpair, F_DUPFD, SCM_RIGHTS after an fclose).
+ */
+static struct fdrec *stream_record(int fd, int is_proof)
 {
 	struct fdrec *rec;
 	enum fd_kind kind;
@@ -40,12 +49,15 @@ static struct fdrec *stream_record(int fd)
 	if (!unspin_is_on)
 		return NULL;
 	rec = fdtable_get(fd);
+	if (rec && is_proof && fdrec_kind(rec) == FD_NOT_SOCKET)
+		store_relaxed(&rec->tag, FD_UNKNOWN);
 	kind = rec ? socket_resolve(fd, rec) : FD_UNKNOWN;
 	if (kind != FD_QUIET && kind != FD_STALLED)
 		return NULL;
 	thread_claim();
 	note_user(rec);
-	thread_look_at_role();
+	if (thread_self.context && !thread_self.context->role_countdown--)
+		thread_look_at_role();
 	return rec;
 }
 
@@ -60,14 +72,14 @@ static int is_stall(int fd, ssize_t returned, int error, size_t asked, int flags
 	if (!(flags & MSG_DONTWAIT) && !sys_is_nonblocking(fd))
 		return 0;
 	/* A file that ended, or an empty pipe: the socket itself has room. */
-	return source == FROM_MEMORY || !sys_is_writable(fd);
+	return source != FROM_FILE || !sys_is_writable(fd);
 }
 
 static int has_slept(struct fdrec *rec, uint64_t now)
 {
 	uint64_t sleeps;
 
-	if (!spin_is_stalled(&rec->spin) || rec->spin.stall_thread != thread_self.id ||
+	if (!spin_is_stalled(&rec->spin) || rec->spin.stall_thread != thread_identity() ||
 	    now - rec->last_try_ns < SLEEP_GAP_NS)
 		return 0;
 	sleeps = sys_thread_sleeps();
@@ -132,7 +144,7 @@ COLD void observe_write_slow(int fd, ssize_t returned, size_t asked, int flags,
 			     enum observe_source source)
 {
 	struct guard g = guard_enter();
-	struct fdrec *rec = stream_record(fd);
+	struct fdrec *rec = stream_record(fd, source == FROM_SEND && returned >= 0);
 	struct write_event event;
 
 	if (!rec)
@@ -154,7 +166,7 @@ COLD void observe_write_slow(int fd, ssize_t returned, size_t asked, int flags,
 		.now_ns = sys_now(),
 		.asked = asked,
 		.returned = returned,
-		.thread = thread_self.id,
+		.thread = thread_identity(),
 		.waits = thread_total(TOTAL_WAITS),
 		.is_stall = (uint8_t)is_stall(fd, returned, g.saved_errno, asked, flags, source),
 	};
@@ -174,11 +186,11 @@ out:
 	guard_leave(g);
 }
 
-COLD void observe_read_slow(int fd, ssize_t returned)
+COLD void observe_read_slow(int fd, ssize_t returned, int is_recv)
 {
 	struct guard g = guard_enter();
 	int is_again = returned < 0 && (g.saved_errno == EAGAIN || g.saved_errno == EWOULDBLOCK);
-	struct fdrec *rec = stream_record(fd);
+	struct fdrec *rec = stream_record(fd, is_recv && returned >= 0);
 
 	if (!rec)
 		goto out;

@@ -48,6 +48,7 @@ static void wipe(struct fdrec *rec)
 {
 	*rec = (struct fdrec){
 		.tag = load_relaxed(&rec->tag),
+		.user = FD_NO_USER,
 		.lock = load_relaxed(&rec->lock),
 		.socket = &stats_socket_sink,
 		.epoll = &stats_epoll_sink,
@@ -122,6 +123,10 @@ static void find_out(int fd, struct fdrec *rec)
 		start(fd, rec, FD_OTHER_SOCKET, SOCKET_KIND_UNKNOWN);
 		return;
 	}
+	if (!stats_begin()) {
+		give_up(rec);
+		return;
+	}
 	domain = sys_sockopt_int(fd, SOL_SOCKET, SO_DOMAIN);
 	protocol = sys_sockopt_int(fd, SOL_SOCKET, SO_PROTOCOL);
 	start(fd, rec, sys_sockopt_int(fd, SOL_SOCKET, SO_ACCEPTCONN) == 1 ? FD_LISTENER : FD_QUIET,
@@ -136,7 +141,7 @@ static void adopt(int fd, struct fdrec *rec)
 	enum fd_kind kind = fdrec_kind(rec);
 
 	rec->budget_bytes = 0; /* the parent accounts for it */
-	rec->user = 0;
+	rec->user = FD_NO_USER;
 	if (kind == FD_EPOLL) {
 		rec->epoll = stats_claim_epoll(fd);
 	} else if (kind >= FD_QUIET) {
@@ -153,7 +158,8 @@ enum fd_kind socket_resolve(int fd, struct fdrec *rec)
 
 	if (likely(fdrec_is_current(rec) && kind != FD_UNKNOWN && kind != FD_DOUBT))
 		return kind;
-	if (!unspin_is_on || !stats_begin() || !fdrec_try_lock(rec))
+	/* Only stream sockets need the statistics: a shell that writes to a pipe makes no file. */
+	if (!unspin_is_on || (kind >= FD_QUIET && !stats_begin()) || !fdrec_try_lock(rec))
 		return FD_UNKNOWN;
 	/* Somebody may have been faster between the look and the lock. */
 	kind = fdrec_kind(rec);
@@ -411,7 +417,7 @@ void epoll_registered(int epfd, int op, int fd, uint64_t data)
 	}
 	epoll_map_note(epfd, fd, data);
 	/* A registered number that was a file before may be a socket by now. */
-	if (op == EPOLL_CTL_ADD && load_relaxed(&rec->tag) == fd_tags.not_socket)
+	if (op == EPOLL_CTL_ADD && fdrec_kind(rec) == FD_NOT_SOCKET)
 		store_relaxed(&rec->tag, FD_UNKNOWN);
 	/* Registered for writing after a stall: the thread means to wait, not to spin. */
 	if (fdrec_kind(rec) == FD_STALLED && fdrec_try_lock(rec)) {

@@ -47,8 +47,6 @@ void thread_claim(void)
 		return;
 	/* First of all: a signal handler that comes here meanwhile counts without a row. */
 	thread_self.has_no_row = 1;
-	if (!thread_self.id)
-		thread_self.id = add_relaxed(&next_id, 1);
 	all = map_contexts();
 	row = all ? stats_claim_thread(sys_gettid()) : NULL;
 	if (!row)
@@ -56,6 +54,8 @@ void thread_claim(void)
 	thread_self.context = &all[row - stats.threads];
 	memset(thread_self.context, 0, sizeof(*thread_self.context));
 	thread_self.row = row;
+	/* Last: the fast path takes an id for proof of a row. */
+	thread_self.id = add_relaxed(&next_id, 1);
 }
 
 void thread_started(void)
@@ -82,6 +82,7 @@ void thread_ended(void)
 	else
 		add_relaxed(&stats_early_threads[1], 1);
 
+	thread_self.id = 0;
 	thread_self.row = NULL;
 	thread_self.context = NULL;
 	if (row)
@@ -99,7 +100,7 @@ void thread_look_at_role(void)
 	struct thread_row *row = thread_self.row;
 	struct role_facts facts;
 
-	if (!row || thread_self.context->role_countdown--)
+	if (!row)
 		return;
 	facts = (struct role_facts){
 		.io_calls = thread_io_calls(),

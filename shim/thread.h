@@ -16,6 +16,8 @@
 /* Writable events handed out by the thread's last wait, to be settled at its next. */
 #define THREAD_OUT_MAX 64
 
+struct fdrec;
+
 /* Private, one per thread row, in memory of its own: nothing of it is on the thread's stack. */
 struct thread_context {
 	struct wakeup_state wakeup;
@@ -23,9 +25,10 @@ struct thread_context {
 	uint32_t clocked_waits; /* how many more waits to take the time of: set at a stall */
 	uint32_t outs;
 	uint64_t multi_events;	/* events of waits on more than one descriptor */
-	uint32_t role_countdown; /* waits and stalls until the role is inferred again */
+	uint32_t role_countdown; /* waits and slow-path calls until the role is inferred again */
 	struct {
-		int fd, epfd;
+		struct fdrec *rec;
+		int epfd; /* -1: by poll or select */
 	} out[THREAD_OUT_MAX];
 };
 
@@ -33,7 +36,7 @@ struct thread_context {
 struct thread_self {
 	struct thread_row *row;		/* NULL: none yet, or none free */
 	struct thread_context *context; /* NULL exactly when row is */
-	uint32_t id;			/* 0: none yet; never the same for two threads */
+	uint32_t id;			/* never the same for two threads; 0 while it has no row */
 	uint32_t has_no_row;		/* asked and refused: do not ask at every call */
 };
 
@@ -74,7 +77,7 @@ static inline uint64_t thread_io_calls(void)
 	return thread_total(TOTAL_READS) + thread_total(TOTAL_WRITES) + thread_total(TOTAL_ACCEPTS);
 }
 
-/* Infers the thread's role anew from its counters, every so many calls. */
+/* Infers the thread's role anew from its counters, and when to do so next. */
 void thread_look_at_role(void);
 
 #endif

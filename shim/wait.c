@@ -16,11 +16,11 @@ int64_t wait_timespec(const struct timespec *t)
 static void settle_outs(struct thread_context *context)
 {
 	for (; context->outs; context->outs--) {
-		int fd = context->out[context->outs - 1].fd;
+		struct fdrec *rec = context->out[context->outs - 1].rec;
 		int epfd = context->out[context->outs - 1].epfd;
-		struct fdrec *rec = fdtable_find(fd), *set;
+		struct fdrec *set;
 
-		if (!rec || !fdrec_is_current(rec) ||
+		if (!fdrec_is_current(rec) || fdrec_kind(rec) == FD_UNKNOWN ||
 		    !ready_is_unused_out(load_relaxed(&rec->pending)))
 			continue;
 		store_relaxed(&rec->pending, 0);
@@ -63,28 +63,21 @@ void wait_enter(struct wait *wait, int64_t timeout_ns)
 		wait->enter_ns = sys_now();
 }
 
-/* Counts, and the thread's part of the wake-up probe. Returns WAKEUP_* bits. */
-static unsigned book_wait(struct wait *wait, int returned)
+/* The thread's part of the wake-up probe, where a clock may be needed. WAKEUP_* bits. */
+static COLD unsigned probe_wait(struct wait *wait, int returned)
 {
 	struct thread_context *context = thread_self.context;
-	struct wait_event event;
-	unsigned seen = 0;
-
-	if (returned > 0)
-		thread_add(TOTAL_WAIT_EVENTS, (uint64_t)returned);
-	else if (returned == 0)
-		thread_add(TOTAL_EMPTY_WAITS, 1);
-	if (!context)
-		return returned == 0 ? WAKEUP_EMPTY : 0;
-	event = (struct wait_event){
+	struct wait_event event = {
 		.timeout_ns = wait->timeout_ns,
 		.returned = returned,
 		.io_calls = thread_io_calls(),
 		.enter_ns = wait->enter_ns,
 	};
-	if (unlikely(context->clocked_waits || wakeup_wants_return(wait->timeout_ns, returned)))
+	unsigned seen;
+
+	if (context->clocked_waits || wakeup_wants_return(wait->timeout_ns, returned))
 		event.return_ns = sys_now();
-	if (unlikely(context->clocked_waits)) {
+	if (context->clocked_waits) {
 		context->clocked_waits--;
 		context->wait_enter_ns = event.enter_ns;
 		context->wait_return_ns = event.return_ns;
@@ -92,8 +85,29 @@ static unsigned book_wait(struct wait *wait, int returned)
 	seen = wakeup_wait(&context->wakeup, &event);
 	if (seen & WAKEUP_IDLE)
 		thread_add(TOTAL_IDLE_POLLS, 1);
-	thread_look_at_role();
 	return seen;
+}
+
+/* Counts one wait's result, whichever the call. Returns WAKEUP_* bits. */
+static inline unsigned book_wait(struct wait *wait, int returned, int is_multiplexed)
+{
+	struct thread_context *context = thread_self.context;
+
+	if (likely(returned > 0))
+		thread_add(TOTAL_WAIT_EVENTS, (uint64_t)returned);
+	else if (returned == 0)
+		thread_add(TOTAL_EMPTY_WAITS, 1);
+	if (unlikely(!context))
+		return returned == 0 ? WAKEUP_EMPTY : 0;
+	if (unlikely(!context->role_countdown--))
+		thread_look_at_role();
+	if (likely(returned > 0 && !context->clocked_waits)) {
+		if (is_multiplexed)
+			context->multi_events += (uint64_t)returned;
+		wakeup_had_events(&context->wakeup);
+		return 0;
+	}
+	return probe_wait(wait, returned);
 }
 
 static void note_drained(struct fdrec *rec)
@@ -112,62 +126,80 @@ static void note_drained(struct fdrec *rec)
 		store_relaxed(&rec->socket->drain_ns_max, drain);
 }
 
-/* One event of a wait. The bits of poll and epoll have the same values on Linux. */
-static void deliver(int fd, int epfd, uint32_t mask)
+/* A writable event (alone): remembered until the thread's next wait settles it. */
+static COLD void note_out(struct fdrec *rec, int epfd)
 {
 	struct thread_context *context = thread_self.context;
-	struct fdrec *rec = fdtable_find(fd);
-	enum fd_kind kind;
-	uint32_t pending;
 
-	if (!rec || !fdrec_is_current(rec))
+	if (!context || context->outs >= THREAD_OUT_MAX)
 		return;
-	kind = fdrec_kind(rec);
-	if (kind != FD_QUIET && kind != FD_STALLED && kind != FD_LISTENER)
-		return;
-	if (unlikely(kind == FD_STALLED && (mask & (EPOLLOUT | EPOLLERR | EPOLLHUP))))
-		note_drained(rec);
+	context->out[context->outs].rec = rec;
+	context->out[context->outs++].epfd = epfd;
+}
+
+/* One event of a wait. The bits of poll and epoll have the same values on Linux. */
+static inline void deliver(struct fdrec *rec, int epfd, uint32_t mask)
+{
+	uint32_t tag = load_relaxed(&rec->tag), pending;
+
+	if (tag != fd_tags.quiet) {
+		enum fd_kind kind = (enum fd_kind)(tag & 15);
+
+		if (!fdrec_is_current(rec) || (kind != FD_STALLED && kind != FD_LISTENER))
+			return;
+		if (kind == FD_STALLED && (mask & (EPOLLOUT | EPOLLERR | EPOLLHUP)))
+			note_drained(rec);
+	}
 	pending = ready_from_mask(mask);
 	store_relaxed(&rec->pending, pending);
-	if (unlikely(pending & READY_OUT) && context && context->outs < THREAD_OUT_MAX) {
-		context->out[context->outs].fd = fd;
-		context->out[context->outs++].epfd = epfd;
-	}
+	if (unlikely(pending & READY_OUT))
+		note_out(rec, epfd);
+}
+
+/* The same by number, for poll and select. */
+static void deliver_fd(int fd, uint32_t mask)
+{
+	struct fdrec *rec = fdtable_find(fd);
+
+	if (rec)
+		deliver(rec, -1, mask);
+}
+
+/* The set's row; the sink's for a set we were never told of and cannot place. */
+static inline struct epoll_row *epoll_row_of(int epfd)
+{
+	struct fdrec *set = fdtable_find(epfd);
+
+	if (likely(set && fdrec_kind(set) == FD_EPOLL &&
+		   (fdrec_is_current(set) || socket_resolve(epfd, set) == FD_EPOLL)))
+		return set->epoll;
+	return &stats_epoll_sink;
 }
 
 void wait_return_epoll(struct wait *wait, int epfd, const struct epoll_event *events, int returned)
 {
-	struct guard g;
-	struct fdrec *set;
-	struct epoll_row *row = &stats_epoll_sink;
+	struct epoll_row *row;
 	unsigned seen;
 
 	if (!unspin_is_on || !stats_has_begun())
 		return;
-	g = guard_enter();
-	seen = book_wait(wait, returned);
-	set = fdtable_find(epfd);
-	if (set && fdrec_kind(set) == FD_EPOLL && (fdrec_is_current(set) ||
-						   socket_resolve(epfd, set) == FD_EPOLL))
-		row = set->epoll;
+	seen = book_wait(wait, returned, 1);
+	row = epoll_row_of(epfd);
 	count_add(&row->waits, 1);
-	if (returned > 0)
-		count_add(&row->wait_events, (uint64_t)returned);
-	if (seen & WAKEUP_EMPTY)
-		count_add(&row->empty_waits, 1);
-	if (seen & WAKEUP_IDLE)
-		count_add(&row->idle_polls, 1);
-	if (thread_self.context && returned > 0)
-		thread_self.context->multi_events += (uint64_t)returned;
+	if (unlikely(returned <= 0)) {
+		count_add(&row->empty_waits, (seen & WAKEUP_EMPTY) != 0);
+		count_add(&row->idle_polls, (seen & WAKEUP_IDLE) != 0);
+		return;
+	}
+	count_add(&row->wait_events, (uint64_t)returned);
 	for (int i = 0; i < returned; i++) {
-		int fd = epoll_map_find(epfd, events[i].data.u64);
+		struct fdrec *rec = epoll_map_find(epfd, events[i].data.u64);
 
-		if (likely(fd >= 0))
-			deliver(fd, epfd, events[i].events);
+		if (likely(rec != NULL))
+			deliver(rec, epfd, events[i].events);
 		else
 			thread_add(TOTAL_UNKNOWN_EVENTS, 1);
 	}
-	guard_leave(g);
 }
 
 void wait_return_poll(struct wait *wait, const struct pollfd *fds, nfds_t n, int returned)
@@ -176,14 +208,12 @@ void wait_return_poll(struct wait *wait, const struct pollfd *fds, nfds_t n, int
 
 	if (!unspin_is_on || !stats_has_begun())
 		return;
-	book_wait(wait, returned);
-	if (thread_self.context && returned > 0 && n > 1)
-		thread_self.context->multi_events += (uint64_t)returned;
+	book_wait(wait, returned, n > 1);
 	for (nfds_t i = 0; left > 0 && i < n; i++) {
 		if (!fds[i].revents)
 			continue;
 		left--;
-		deliver(fds[i].fd, -1, (uint32_t)(unsigned short)fds[i].revents);
+		deliver_fd(fds[i].fd, (uint32_t)(unsigned short)fds[i].revents);
 	}
 }
 
@@ -193,9 +223,7 @@ void wait_return_select(struct wait *wait, int n, const fd_set *in, const fd_set
 
 	if (!unspin_is_on || !stats_has_begun())
 		return;
-	book_wait(wait, returned);
-	if (thread_self.context && returned > 0 && n > 1)
-		thread_self.context->multi_events += (uint64_t)returned;
+	book_wait(wait, returned, n > 1);
 	/* Not FD_ISSET: hosts with more than 1024 descriptors pass larger sets of their own. */
 	for (int fd = 0; left > 0 && fd < n; fd++) {
 		unsigned long bit = 1ul << (fd % (8 * (int)sizeof(long)));
@@ -209,6 +237,6 @@ void wait_return_select(struct wait *wait, int n, const fd_set *in, const fd_set
 		if (!mask)
 			continue;
 		left -= (mask & EPOLLIN ? 1 : 0) + (mask & EPOLLOUT ? 1 : 0);
-		deliver(fd, -1, mask);
+		deliver_fd(fd, mask);
 	}
 }
