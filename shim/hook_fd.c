@@ -23,6 +23,18 @@ int socket(int domain, int type, int protocol)
 	return fd;
 }
 
+/* Node makes pipes to its children of these, on numbers whose closing nobody saw. */
+int socketpair(int domain, int type, int protocol, int pair[2])
+{
+	int r = real.socketpair(domain, type, protocol, pair);
+
+	if (r == 0) {
+		socket_created(pair[0], domain, type, protocol);
+		socket_created(pair[1], domain, type, protocol);
+	}
+	return r;
+}
+
 int accept(int fd, struct sockaddr *peer, socklen_t *peer_bytes)
 {
 	int r = real.accept(fd, peer, peer_bytes);

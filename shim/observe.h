@@ -60,15 +60,21 @@ static inline void observe_read(int fd, struct fdrec *rec, ssize_t returned, int
 {
 	if (likely(rec) && likely(load_relaxed(&rec->tag) == fd_tags.quiet) &&
 	    likely(returned > 0) && likely(load_relaxed(&rec->user) == thread_self.id) &&
-	    !load_relaxed(&rec->spin.response_bytes)) {
+	    likely(rec->is_looked_at)) {
 		struct thread_row *self = thread_self.row;
 		struct socket_row *row = rec->socket;
+		uint64_t response = load_relaxed(&rec->spin.response_bytes);
 
 		count_add(&self->total[TOTAL_READS], 1);
 		count_add(&self->total[TOTAL_READ_BYTES], (uint64_t)returned);
 		count_add(&row->reads, 1);
 		count_add(&row->read_bytes, (uint64_t)returned);
 		store_relaxed(&rec->pending, 0);
+		if (response) {
+			store_relaxed(&rec->spin.response_bytes, 0);
+			count_add(&self->total[TOTAL_RESPONSES], 1);
+			socket_note_response(row, response);
+		}
 		return;
 	}
 	observe_read_slow(fd, returned, is_recv);

@@ -23,15 +23,11 @@ void socket_return_budget(struct fdrec *rec)
 void socket_end_response(struct fdrec *rec)
 {
 	uint64_t bytes = spin_turn(&rec->spin);
-	struct socket_row *row = rec->socket;
 
 	if (!bytes)
 		return;
 	thread_add(TOTAL_RESPONSES, 1);
-	if (rec->has_row)
-		row->response_bytes[row->responses % 8] =
-			bytes > UINT32_MAX ? UINT32_MAX : (uint32_t)bytes;
-	count_add(&row->responses, 1);
+	socket_note_response(rec->socket, bytes);
 }
 
 /* The row goes to the closed ones, unless another socket has it by now. */
@@ -105,8 +101,7 @@ static void start(int fd, struct fdrec *rec, enum fd_kind kind, enum socket_kind
 	fdrec_set_kind(rec, kind);
 }
 
-/* Asks the kernel what the descriptor is. Lock held. */
-static void find_out(int fd, struct fdrec *rec)
+static void ask_what(int fd, struct fdrec *rec)
 {
 	int type = sys_sockopt_int(fd, SOL_SOCKET, SO_TYPE);
 	int domain, protocol;
@@ -133,6 +128,19 @@ static void find_out(int fd, struct fdrec *rec)
 	      kind_of(domain, protocol));
 	rec->cookie = sys_cookie(fd);
 	rec->socket->cookie = rec->cookie;
+}
+
+/* Asks the kernel what the descriptor is. Lock held. */
+static void find_out(int fd, struct fdrec *rec)
+{
+	int32_t epoll_fd = rec->epoll_fd;
+	uint64_t epoll_data = rec->epoll_data;
+
+	ask_what(fd, rec);
+	/* Hosts register eventfds, pipes and inherited listeners before their first use: the
+	 * number's latest registration is of what we have just found. */
+	store_relaxed(&rec->epoll_data, epoll_data);
+	store_relaxed(&rec->epoll_fd, epoll_fd);
 }
 
 /* The record was made before a fork: the socket is the same, its row stayed with the parent. */
@@ -412,6 +420,8 @@ void epoll_registered(int epfd, int op, int fd, uint64_t data)
 	/* The host has dealt with the socket's last event: it was not for nothing. */
 	store_relaxed(&rec->pending, 0);
 	if (op == EPOLL_CTL_DEL) {
+		if (load_relaxed(&rec->epoll_fd) == epfd)
+			store_relaxed(&rec->epoll_fd, -1);
 		socket_doubt(fd);
 		goto out;
 	}

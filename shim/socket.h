@@ -55,7 +55,15 @@ void socket_doubt(int fd);
  * writes never stall cost nothing. */
 void socket_look(int fd, struct fdrec *rec);
 
-/* The response is complete: books it. Lock held. */
+/* A response of this size is complete: into the row. The sink takes it too; nobody reads it. */
+static inline void socket_note_response(struct socket_row *row, uint64_t bytes)
+{
+	store_relaxed(&row->response_bytes[row->responses % 8],
+		      bytes > UINT32_MAX ? UINT32_MAX : (uint32_t)bytes);
+	count_add(&row->responses, 1);
+}
+
+/* Books the record's response, if one is under way. Lock held. */
 void socket_end_response(struct fdrec *rec);
 
 /* Gives back what the socket holds of the send-buffer budget. */

@@ -4,10 +4,10 @@
 #include "epoll_map.h"
 #include "sys.h"
 
-int64_t wait_timespec(const struct timespec *t)
+int64_t wait_read_timespec(int returned, const struct timespec *t)
 {
 	/* An absurdly long timeout must not overflow into a short one. */
-	if (!t || t->tv_sec < 0 || t->tv_sec > 1000000000)
+	if (returned < 0 || !t || t->tv_sec < 0 || t->tv_sec > 1000000000)
 		return -1;
 	return (int64_t)t->tv_sec * 1000000000 + t->tv_nsec;
 }
@@ -32,50 +32,37 @@ static void settle_outs(struct thread_context *context)
 	}
 }
 
-/* First wait of a thread whose process already uses sockets: it gets its row. */
-static COLD void claim_late(void)
+COLD uint64_t wait_enter_slow(int64_t timeout_ns)
 {
+	struct thread_context *context;
 	struct guard g = guard_enter();
 
+	/* First wait of a thread whose process already uses sockets: it gets its row. */
 	if (unspin_is_on && stats_has_begun())
 		thread_claim();
 	guard_leave(g);
-}
-
-void wait_enter(struct wait *wait, int64_t timeout_ns)
-{
-	struct thread_context *context;
-
-	wait->timeout_ns = timeout_ns;
-	wait->enter_ns = 0;
-	if (unlikely(!thread_self.row)) {
-		if (!unspin_is_on)
-			return;
-		claim_late();
-	}
-	thread_add(TOTAL_WAITS, 1); /* also what ends a spin: the probe compares this count */
+	thread_add(TOTAL_WAITS, 1);
 	context = thread_self.context;
 	if (!context)
-		return;
-	if (unlikely(context->outs))
-		settle_outs(context);
-	if (unlikely(context->clocked_waits || wakeup_wants_enter(&context->wakeup, timeout_ns)))
-		wait->enter_ns = sys_now();
+		return 0;
+	settle_outs(context);
+	return context->clocked_waits || wakeup_wants_enter(&context->wakeup, timeout_ns)
+		       ? sys_now() : 0;
 }
 
 /* The thread's part of the wake-up probe, where a clock may be needed. WAKEUP_* bits. */
-static COLD unsigned probe_wait(struct wait *wait, int returned)
+static COLD unsigned probe_wait(uint64_t enter_ns, int64_t timeout_ns, int returned)
 {
 	struct thread_context *context = thread_self.context;
 	struct wait_event event = {
-		.timeout_ns = wait->timeout_ns,
+		.timeout_ns = timeout_ns,
 		.returned = returned,
 		.io_calls = thread_io_calls(),
-		.enter_ns = wait->enter_ns,
+		.enter_ns = enter_ns,
 	};
 	unsigned seen;
 
-	if (context->clocked_waits || wakeup_wants_return(wait->timeout_ns, returned))
+	if (context->clocked_waits || wakeup_wants_return(timeout_ns, returned))
 		event.return_ns = sys_now();
 	if (context->clocked_waits) {
 		context->clocked_waits--;
@@ -89,7 +76,8 @@ static COLD unsigned probe_wait(struct wait *wait, int returned)
 }
 
 /* Counts one wait's result, whichever the call. Returns WAKEUP_* bits. */
-static inline unsigned book_wait(struct wait *wait, int returned, int is_multiplexed)
+static inline unsigned book_wait(uint64_t enter_ns, int64_t timeout_ns, int returned,
+				 int is_multiplexed)
 {
 	struct thread_context *context = thread_self.context;
 
@@ -101,13 +89,17 @@ static inline unsigned book_wait(struct wait *wait, int returned, int is_multipl
 		return returned == 0 ? WAKEUP_EMPTY : 0;
 	if (unlikely(!context->role_countdown--))
 		thread_look_at_role();
-	if (likely(returned > 0 && !context->clocked_waits)) {
-		if (is_multiplexed)
-			context->multi_events += (uint64_t)returned;
-		wakeup_had_events(&context->wakeup);
-		return 0;
-	}
-	return probe_wait(wait, returned);
+	if (unlikely(returned <= 0 || context->clocked_waits))
+		return probe_wait(enter_ns, timeout_ns, returned);
+	context->multi_events += is_multiplexed ? (uint64_t)returned : 0;
+	wakeup_had_events(&context->wakeup);
+	return 0;
+}
+
+/* Nothing to book: off, or no socket has been seen in this process yet. */
+static inline int is_idle_process(void)
+{
+	return unlikely(!thread_self.context) && (!unspin_is_on || !stats_has_begun());
 }
 
 static void note_drained(struct fdrec *rec)
@@ -176,14 +168,15 @@ static inline struct epoll_row *epoll_row_of(int epfd)
 	return &stats_epoll_sink;
 }
 
-void wait_return_epoll(struct wait *wait, int epfd, const struct epoll_event *events, int returned)
+void wait_return_epoll(uint64_t enter_ns, int64_t timeout_ns, int epfd,
+		       const struct epoll_event *events, int returned)
 {
 	struct epoll_row *row;
 	unsigned seen;
 
-	if (!unspin_is_on || !stats_has_begun())
+	if (is_idle_process())
 		return;
-	seen = book_wait(wait, returned, 1);
+	seen = book_wait(enter_ns, timeout_ns, returned, 1);
 	row = epoll_row_of(epfd);
 	count_add(&row->waits, 1);
 	if (unlikely(returned <= 0)) {
@@ -202,13 +195,14 @@ void wait_return_epoll(struct wait *wait, int epfd, const struct epoll_event *ev
 	}
 }
 
-void wait_return_poll(struct wait *wait, const struct pollfd *fds, nfds_t n, int returned)
+void wait_return_poll(uint64_t enter_ns, int64_t timeout_ns, const struct pollfd *fds, nfds_t n,
+		      int returned)
 {
 	int left = returned;
 
-	if (!unspin_is_on || !stats_has_begun())
+	if (is_idle_process())
 		return;
-	book_wait(wait, returned, n > 1);
+	book_wait(enter_ns, timeout_ns, returned, n > 1);
 	for (nfds_t i = 0; left > 0 && i < n; i++) {
 		if (!fds[i].revents)
 			continue;
@@ -217,13 +211,14 @@ void wait_return_poll(struct wait *wait, const struct pollfd *fds, nfds_t n, int
 	}
 }
 
-void wait_return_select(struct wait *wait, int n, const fd_set *in, const fd_set *out, int returned)
+void wait_return_select(uint64_t enter_ns, int64_t timeout_ns, int n, const fd_set *in,
+			const fd_set *out, int returned)
 {
 	int left = returned;
 
-	if (!unspin_is_on || !stats_has_begun())
+	if (is_idle_process())
 		return;
-	book_wait(wait, returned, n > 1);
+	book_wait(enter_ns, timeout_ns, returned, n > 1);
 	/* Not FD_ISSET: hosts with more than 1024 descriptors pass larger sets of their own. */
 	for (int fd = 0; left > 0 && fd < n; fd++) {
 		unsigned long bit = 1ul << (fd % (8 * (int)sizeof(long)));

@@ -14,26 +14,39 @@
 #include "socket.h"
 #include "thread.h"
 
-/* One wait on its way through a wrapper; on the wrapper's stack. */
-struct wait {
-	int64_t timeout_ns; /* -1: for ever */
-	uint64_t enter_ns;  /* 0: nobody asked */
-};
+/* wait_enter() where more is to be done than to count. */
+uint64_t wait_enter_slow(int64_t timeout_ns);
 
-/* Before the real call. Keeps errno. */
-void wait_enter(struct wait *wait, int64_t timeout_ns);
+/*
+ * Before the real call. Returns when the wait began, 0 when nobody needs to know. timeout_ns:
+ * -1 for ever. Keeps errno, as all of these do.
+ */
+static inline uint64_t wait_enter(int64_t timeout_ns)
+{
+	struct thread_context *context = thread_self.context;
 
-/* After it, with its result; `events` and errno as the kernel left them. Keep errno. */
-void wait_return_epoll(struct wait *wait, int epfd, const struct epoll_event *events, int returned);
-void wait_return_poll(struct wait *wait, const struct pollfd *fds, nfds_t n, int returned);
-void wait_return_select(struct wait *wait, int n, const fd_set *in, const fd_set *out,
-			int returned);
+	if (unlikely(!context) || unlikely(context->outs | context->clocked_waits) ||
+	    unlikely(wakeup_wants_enter(&context->wakeup, timeout_ns)))
+		return wait_enter_slow(timeout_ns);
+	/* Also what ends a spin: the probe compares this count. */
+	count_add(&thread_self.row->total[TOTAL_WAITS], 1);
+	return 0;
+}
+
+/* After it, with its result; `events` and errno as the kernel left them. */
+void wait_return_epoll(uint64_t enter_ns, int64_t timeout_ns, int epfd,
+		       const struct epoll_event *events, int returned);
+void wait_return_poll(uint64_t enter_ns, int64_t timeout_ns, const struct pollfd *fds, nfds_t n,
+		      int returned);
+void wait_return_select(uint64_t enter_ns, int64_t timeout_ns, int n, const fd_set *in,
+			const fd_set *out, int returned);
 
 static inline int64_t wait_ms(int timeout_ms)
 {
 	return timeout_ms < 0 ? -1 : (int64_t)timeout_ms * 1000000;
 }
 
-int64_t wait_timespec(const struct timespec *timeout);
+/* A timespec the kernel has read too: only looked at when the call did not fail. */
+int64_t wait_read_timespec(int returned, const struct timespec *timeout);
 
 #endif
