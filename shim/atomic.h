@@ -15,6 +15,9 @@
 #define add_relaxed(p, v) __atomic_add_fetch((p), (v), __ATOMIC_RELAXED) /* locked: cold paths */
 #define exchange_acquire(p, v) __atomic_exchange_n((p), (v), __ATOMIC_ACQUIRE)
 
+/* Orders stores before and after for a signal handler of this thread: compiler only, no code. */
+#define fence_signal() __atomic_signal_fence(__ATOMIC_SEQ_CST)
+
 /* Compare and swap; on success acquires and releases. Returns 1 when it swapped. */
 #define cas_acq_rel(p, expected, desired)                                                  \
 	__atomic_compare_exchange_n((p), (expected), (desired), 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)

@@ -35,19 +35,36 @@ int socketpair(int domain, int type, int protocol, int pair[2])
 	return r;
 }
 
+/*
+ * How much room the host has for the peer's address. The kernel says afterwards how long the
+ * address is, not how much of it fitted; and a wild pointer must end in EFAULT, not here. Hosts
+ * keep this length on the stack, just above our frame, where it can be read; for any other
+ * place the answer is 0 and the peer is asked for later (socket_look).
+ */
+static socklen_t room_for_peer(const socklen_t *bytes)
+{
+	uintptr_t above = (uintptr_t)bytes - (uintptr_t)__builtin_frame_address(0);
+
+	return above < 65536 ? *bytes : 0;
+}
+
 int accept(int fd, struct sockaddr *peer, socklen_t *peer_bytes)
 {
+	socklen_t room = room_for_peer(peer_bytes);
 	int r = real.accept(fd, peer, peer_bytes);
+	int is_whole = r >= 0 && peer && *peer_bytes <= room;
 
-	observe_accept(fd, r, r < 0 ? NULL : peer, r >= 0 && peer ? *peer_bytes : 0);
+	observe_accept(fd, r, is_whole ? peer : NULL, is_whole ? *peer_bytes : 0);
 	return r;
 }
 
 int accept4(int fd, struct sockaddr *peer, socklen_t *peer_bytes, int flags)
 {
+	socklen_t room = room_for_peer(peer_bytes);
 	int r = real.accept4(fd, peer, peer_bytes, flags);
+	int is_whole = r >= 0 && peer && *peer_bytes <= room;
 
-	observe_accept(fd, r, r < 0 ? NULL : peer, r >= 0 && peer ? *peer_bytes : 0);
+	observe_accept(fd, r, is_whole ? peer : NULL, is_whole ? *peer_bytes : 0);
 	return r;
 }
 

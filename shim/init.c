@@ -28,9 +28,12 @@ static void begin_child(void)
 {
 	struct guard g = guard_enter();
 
+	/* A signal handler that runs in between must not count into the parent's file. */
+	store_release(&unspin_is_on, 0);
 	fdtable_next_epoch();
 	thread_begin_child();
 	stats_begin_child();
+	store_release(&unspin_is_on, 1);
 	guard_leave(g);
 }
 
@@ -51,12 +54,15 @@ static void say_problems(const struct config *config)
 __attribute__((constructor)) static void begin(void)
 {
 	static struct config config; /* 1 KB: not on the stack of an unknown program */
-	struct guard g = guard_enter();
+	struct guard g;
 
-	real_resolve();
 	/* With raised privileges the environment is the caller's, not the owner's: do nothing. */
-	if (getauxval(AT_SECURE))
+	if (getauxval(AT_SECURE)) {
+		real_resolve();
 		return;
+	}
+	g = guard_enter();
+	real_resolve();
 	config_from_environment(&config, environ);
 	if (config.value[CONFIG_verbose])
 		say_problems(&config);

@@ -51,10 +51,13 @@ void thread_claim(void)
 	row = all ? stats_claim_thread(sys_gettid()) : NULL;
 	if (!row)
 		return;
-	thread_self.context = &all[row - stats.threads];
-	memset(thread_self.context, 0, sizeof(*thread_self.context));
+	memset(&all[row - stats.threads], 0, sizeof(*all));
+	/* In this order also for a signal handler that comes in between: a context is proof of a
+	 * row (waits), an id of both (the fast path of reads and writes). */
 	thread_self.row = row;
-	/* Last: the fast path takes an id for proof of a row. */
+	fence_signal();
+	thread_self.context = &all[row - stats.threads];
+	fence_signal();
 	thread_self.id = add_relaxed(&next_id, 1);
 }
 
@@ -83,8 +86,10 @@ void thread_ended(void)
 		add_relaxed(&stats_early_threads[1], 1);
 
 	thread_self.id = 0;
-	thread_self.row = NULL;
+	fence_signal();
 	thread_self.context = NULL;
+	fence_signal();
+	thread_self.row = NULL;
 	if (row)
 		stats_release_thread(row);
 	guard_leave(g);
