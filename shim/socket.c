@@ -193,13 +193,20 @@ enum fd_kind socket_resolve(int fd, struct fdrec *rec)
 int socket_validate(int fd, struct fdrec *rec)
 {
 	uint64_t cookie = sys_cookie(fd);
+	int type;
 
 	if (!rec->cookie) {
 		rec->cookie = cookie;
 		rec->socket->cookie = cookie;
 	}
-	if (cookie == rec->cookie && cookie)
+	if (cookie && cookie == rec->cookie)
 		return 1;
+	if (!cookie) {
+		/* A filter or an old kernel does not answer: the record is all we have. */
+		type = sys_sockopt_int(fd, SOL_SOCKET, SO_TYPE);
+		if (type == SOCK_STREAM || (type < 0 && type != -ENOTSOCK && type != -EBADF))
+			return 1;
+	}
 	stats_global_add(GLOBAL_STRANGERS, 1);
 	find_out(fd, rec);
 	return 0;
