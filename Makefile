@@ -122,8 +122,14 @@ check-asan:
 demo: all
 	$(Q)B=$(B) /usr/bin/python3 examples/demo.py
 
+# Recorded in docs/RESULTS.md; on a quiet machine, about 12 minutes.
+results: all
+	$(Q)B=$(B) tests/bench/record.py cost -- tests/bench/cost.py $(B)
+	$(Q)B=$(B) tests/bench/record.py pairs -- tests/bench/pairs.py
+	$(Q)B=$(B) tests/bench/record.py growth -- tests/bench/growth.py
+
 cost: all
-	$(Q)tests/bench/cost.sh
+	$(Q)tests/bench/cost.py $(B)
 
 docs: $(B)/unspin
 	$(Q)$(B)/unspin help config --markdown > docs/CONFIG.md
@@ -156,4 +162,4 @@ help:
 -include $(LIB_OBJ:.o=.d) $(TOOL_OBJ:.o=.d) $(REACTOR_OBJ:.o=.d) $(LAB_OBJ:.o=.d)
 
 .PHONY: all unit deps check check-unit check-contract check-integration check-lab check-layers \
-	check-asan demo cost docs format install uninstall clean help
+	check-asan demo cost results docs format install uninstall clean help
