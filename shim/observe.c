@@ -71,8 +71,8 @@ static int is_stall(int fd, ssize_t returned, int error, size_t asked, int flags
 	/* SO_SNDTIMEO makes blocking sockets return such results too: those are no stalls. */
 	if (!(flags & MSG_DONTWAIT) && !sys_is_nonblocking(fd))
 		return 0;
-	/* A file that ended, or an empty pipe: the socket itself has room. */
-	return source != FROM_FILE || !sys_is_writable(fd);
+	/* An empty pipe: the socket itself has room. */
+	return source != FROM_PIPE || !sys_is_writable(fd);
 }
 
 static int has_slept(struct fdrec *rec, uint64_t now)

@@ -19,9 +19,9 @@
 #include "thread.h"
 
 enum observe_source {
-	FROM_MEMORY, /* write, writev: short means the buffer was full */
+	FROM_MEMORY, /* write, writev, sendfile: short means the buffer was full */
 	FROM_SEND,   /* send and kin: the same, and only sockets accept the call */
-	FROM_FILE,   /* sendfile, splice: short or EAGAIN may come from the other side */
+	FROM_PIPE,   /* splice: short or EAGAIN may come from the other side */
 };
 
 /* One send-side call; flags are send()'s. Slow path of observe_write. */

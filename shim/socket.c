@@ -42,14 +42,14 @@ static void close_row(struct fdrec *rec)
 /* Everything forgotten but the held lock and the tag, whose next meaning the caller sets. */
 static void wipe(struct fdrec *rec)
 {
-	*rec = (struct fdrec){
-		.tag = load_relaxed(&rec->tag),
-		.user = FD_NO_USER,
-		.lock = load_relaxed(&rec->lock),
-		.socket = &stats_socket_sink,
-		.epoll = &stats_epoll_sink,
-		.epoll_fd = -1,
-	};
+	/* One by one: an assignment of the whole struct clears lock and pointers on its way. */
+	store_relaxed(&rec->socket, &stats_socket_sink);
+	store_relaxed(&rec->epoll, &stats_epoll_sink);
+	store_relaxed(&rec->user, FD_NO_USER);
+	store_relaxed(&rec->pending, 0);
+	memset((char *)rec + offsetof(struct fdrec, spin), 0,
+	       sizeof(*rec) - offsetof(struct fdrec, spin));
+	store_relaxed(&rec->epoll_fd, -1);
 }
 
 /* Ends what the record stood for: last response, row, budget. Lock held. */
