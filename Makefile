@@ -35,6 +35,10 @@ HELPER_SRC := $(wildcard tests/helpers/*.c)
 BENCH_SRC := $(wildcard tests/bench/*.c)
 DIFF_SRC := $(wildcard tests/differential/*.c)
 
+# What programs built in one step depend on beside their sources: any header or table.
+HEADERS := $(wildcard shim/*.h shim/*.def probes/*.h policy/*.h policy/*.def tools/*.h tools/*.def \
+	tests/unit/*.h tests/helpers/*.h examples/*/*.h)
+
 LIB_OBJ := $(LIB_SRC:%.c=$(B)/lib/%.o)
 TOOL_OBJ := $(TOOL_SRC:%.c=$(B)/tool/%.o)
 REACTOR_OBJ := $(REACTOR_SRC:%.c=$(B)/example/%.o)
@@ -73,15 +77,15 @@ $(B)/differential: $(DIFF_OBJ)
 	@echo "  LINK $@"
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -pthread -o $@ $(DIFF_OBJ)
 
-$(LOAD_BIN): $(B)/%: examples/load/%.c
+$(LOAD_BIN): $(B)/%: examples/load/%.c $(HEADERS)
 	@echo "  CC   $@"
 	$(Q)mkdir -p $(@D) && $(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $<
 
-$(HELPER_BIN): $(B)/helpers/%: tests/helpers/%.c
+$(HELPER_BIN): $(B)/helpers/%: tests/helpers/%.c $(HEADERS)
 	@echo "  CC   $@"
 	$(Q)mkdir -p $(@D) && $(CC) $(ALL_CFLAGS) -I. $(LDFLAGS) -pthread -o $@ $< -ldl
 
-$(BENCH_BIN): $(B)/bench/%: tests/bench/%.c
+$(BENCH_BIN): $(B)/bench/%: tests/bench/%.c $(HEADERS)
 	@echo "  CC   $@"
 	$(Q)mkdir -p $(@D) && $(CC) $(ALL_CFLAGS) -I. $(LDFLAGS) -pthread -o $@ $<
 
@@ -100,7 +104,7 @@ $(B)/example/%.o: %.c
 # A unit test names the sources it needs in a first-lines comment: /* needs: a.c b.c */
 .SECONDEXPANSION:
 needs = $(shell sed -n 's|.*needs: *\(.*\) \*/.*|\1|p' tests/unit/$(1).c)
-$(B)/unit/%: tests/unit/%.c $$(call needs,$$*)
+$(B)/unit/%: tests/unit/%.c $$(call needs,$$*) $(HEADERS)
 	@echo "  CC   $@"
 	$(Q)mkdir -p $(@D) && $(CC) $(ALL_CFLAGS) -I. -Ishim $(LDFLAGS) -o $@ $(filter %.c,$^) -lcmocka
 
