@@ -139,6 +139,11 @@ results: all
 	$(Q)B=$(B) tests/bench/record.py pairs -- tests/bench/pairs.py
 	$(Q)B=$(B) tests/bench/record.py growth -- tests/bench/growth.py
 
+# The matrix of docs/RESULTS.md; resumable, hours when full (QUICK=1: under 10 minutes).
+bench: all
+	$(Q)tests/bench/matrix.py $(if $(QUICK),--quick)
+	$(Q)tests/bench/matrix.py --report $(if $(QUICK),--quick)
+
 cost: all
 	$(Q)tests/bench/cost.py $(B)
 
@@ -177,4 +182,4 @@ soak: all
 	$(Q)B=$(B) tests/differential/test_differential.py --minutes 10
 
 .PHONY: all unit deps check check-unit check-contract check-integration check-lab check-layers \
-	check-differential soak check-asan demo cost results docs format install uninstall clean help
+	check-differential soak check-asan demo cost results bench docs format install uninstall clean help

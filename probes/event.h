@@ -15,8 +15,8 @@ struct write_event {
 	int64_t returned;  /* bytes taken, or -1 */
 	uint32_t thread;   /* identity of the calling thread, never 0 */
 	uint64_t waits;	   /* how many waits this thread has begun so far */
-	uint64_t wait_enter_ns;	 /* its last wait: begun ... */
-	uint64_t wait_return_ns; /* ... and ended; 0 when not known */
+	uint64_t wait_enter_ns;	 /* when its first wait since the stall began ... */
+	uint64_t wait_return_ns; /* ... and its last one ended; 0 when not known */
 	uint8_t is_stall;  /* non-blocking, and EAGAIN or fewer bytes than asked */
 	uint8_t has_slept; /* the thread slept since the last try in a way we do not wrap */
 };

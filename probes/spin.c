@@ -18,60 +18,65 @@ static uint64_t trip_cost(const struct spin_state *s, const struct write_event *
 	return (e->wait_enter_ns - s->stall_ns) + (e->now_ns - e->wait_return_ns);
 }
 
-static void begin_stall(struct spin_state *s, const struct write_event *e)
-{
-	s->stall_ns = e->now_ns;
-	s->stall_thread = e->thread;
-	s->stall_waits = e->waits;
-	s->tries = 1;
-	s->is_released = 0;
-	s->is_drained = 0;
-}
-
 static void end_stall(struct spin_state *s)
 {
+	s->is_stalled = 0;
 	s->tries = 0;
 	s->stall_ns = 0;
 	s->is_released = 0;
 }
 
+static void begin_stall(struct spin_state *s, const struct write_event *e)
+{
+	s->stall_ns = e->now_ns;
+	s->stall_thread = e->thread;
+	s->stall_waits = e->waits;
+	s->is_stalled = 1;
+	s->tries = 0;
+	s->is_episode = 0;
+	s->is_released = 0;
+	s->is_drained = 0;
+}
+
+/* One more stall of the run. */
+static void note_stall(struct spin_state *s, const struct write_event *e, struct spin_seen *ret)
+{
+	s->was_fruitless = e->returned < 0;
+	s->tries += s->was_fruitless && s->tries < UINT32_MAX;
+	ret->tries = s->tries;
+	ret->became_spinner = s->tries >= SPIN_SPINNER_TRIES && !s->is_spinner;
+	s->is_spinner |= ret->became_spinner;
+}
+
 void spin_write(struct spin_state *s, const struct write_event *e, struct spin_seen *ret)
 {
-	int was_stalled = s->tries > 0;
-
 	memset(ret, 0, sizeof(*ret));
 	if (e->returned > 0)
 		s->response_bytes += (uint64_t)e->returned;
 	ret->stalled = e->is_stall;
 
-	if (was_stalled && goes_on_spinning(s, e)) {
-		ret->spun = 1;
-		ret->episode = s->tries == 1;
+	if (s->is_stalled && goes_on_spinning(s, e)) {
+		ret->spun = s->was_fruitless;
+		ret->episode = ret->spun && !s->is_episode;
+		s->is_episode |= ret->episode;
 		ret->tries = s->tries;
-		if (!e->is_stall) {
-			end_stall(s);
-			return;
+	} else {
+		if (s->is_stalled) {
+			ret->resumed = 1;
+			ret->trip_ns = trip_cost(s, e);
 		}
-		s->tries += s->tries < UINT32_MAX; /* stays at the top, never wraps to "flowing" */
-		ret->tries = s->tries;
-		ret->became_spinner = s->tries >= SPIN_SPINNER_TRIES && !s->is_spinner;
-		s->is_spinner |= ret->became_spinner;
-		return;
+		if (e->is_stall)
+			begin_stall(s, e);
 	}
-	if (was_stalled) {
-		ret->resumed = 1;
-		ret->trip_ns = trip_cost(s, e);
+	if (e->is_stall)
+		note_stall(s, e, ret);
+	else
 		end_stall(s);
-	}
-	if (e->is_stall) {
-		begin_stall(s, e);
-		ret->tries = 1;
-	}
 }
 
 uint64_t spin_writable(struct spin_state *s, uint64_t now_ns)
 {
-	if (!s->tries)
+	if (!s->is_stalled)
 		return 0;
 	s->is_released = 1;
 	if (s->is_drained || now_ns <= s->stall_ns)
@@ -82,7 +87,7 @@ uint64_t spin_writable(struct spin_state *s, uint64_t now_ns)
 
 void spin_release(struct spin_state *s)
 {
-	s->is_released = s->tries > 0;
+	s->is_released = s->is_stalled;
 }
 
 uint64_t spin_turn(struct spin_state *s)

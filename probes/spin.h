@@ -2,16 +2,18 @@
 /*
  * Write-spin: sees stalls, spin episodes, resumes and responses of one socket.
  *
- *	            stall                 stall, same thread, no wait in between
+ *	            stall                  try after EAGAIN, same thread, no wait in between
  *	  FLOWING ---------> STALLED --------------------------------------------+
  *	     ^                  |  ^                                             |
  *	     |  full write      |  +---------------- SPINNING <------------------+
  *	     +------------------+--------------------------+
  *
  * Rules that always hold:
- *  - tries > 0 exactly while the last write on the socket stalled;
- *  - an episode is counted at its second try, so a stall after which the thread goes to a wait
- *    is never one;
+ *  - a *fruitless* try is one that returned EAGAIN; only a try after a fruitless one spins. A
+ *    short write neither adds to an episode nor ends it: edge-triggered servers (nginx) must
+ *    write until EAGAIN, and one try after a short write is how;
+ *  - an episode is counted at its first such try, so an EAGAIN after which the thread goes to a
+ *    wait is never one;
  *  - a try is a *resume*, not a spin, when any of these lies between it and the stall: a wait
  *    of the same thread, another thread's hand, a writable event delivered for the socket, an
  *    epoll_ctl on it, a sleep.
@@ -32,7 +34,10 @@ struct spin_state {
 	uint64_t stall_ns;	 /* when the running stall began; 0: flowing */
 	uint64_t stall_waits;	 /* the stalling thread's wait count then */
 	uint32_t stall_thread;
-	uint32_t tries;		 /* fruitless tries in the running episode, the stall included */
+	uint32_t tries;		 /* fruitless tries in the run, the first EAGAIN included */
+	uint8_t is_stalled;	 /* the last write on the socket stalled */
+	uint8_t was_fruitless;	 /* ... with EAGAIN */
+	uint8_t is_episode;	 /* the run has been counted as an episode */
 	uint8_t is_released;	 /* something that ends a spin has happened since the stall */
 	uint8_t is_drained;	 /* the drain time of this stall has been reported */
 	uint8_t is_spinner;	 /* has ever reached SPIN_SPINNER_TRIES */
@@ -41,11 +46,11 @@ struct spin_state {
 /* What one write meant; every field is 0 when it did not happen. */
 struct spin_seen {
 	uint8_t stalled;     /* this write stalled */
-	uint8_t spun;	     /* it was a try on a stalled socket with no wait in between */
+	uint8_t spun;	     /* it was a try after a fruitless one with no wait in between */
 	uint8_t episode;     /* ... the first such: a new episode */
 	uint8_t became_spinner;
 	uint8_t resumed;     /* it went on after a wait */
-	uint32_t tries;	     /* fruitless tries of the episode so far */
+	uint32_t tries;	     /* fruitless tries of the run so far */
 	uint64_t trip_ns;    /* cost of leaving and coming back, when resumed and known */
 };
 
@@ -66,7 +71,7 @@ uint64_t spin_turn(struct spin_state *state);
 
 static inline int spin_is_stalled(const struct spin_state *state)
 {
-	return state->tries > 0;
+	return state->is_stalled;
 }
 
 #endif

@@ -37,23 +37,34 @@ void action_configure(const struct config *config)
 	};
 }
 
-static void refuse(struct fdrec *rec)
+/* Growth did not work. Off only when it cannot work here: a descriptor closed meanwhile is none. */
+static void refuse(struct fdrec *rec, int error)
 {
-	store_relaxed(&is_refused, 1);
+	if (!sys_is_refusal(error))
+		return;
+	stats_refused(&is_refused);
 	store_relaxed(&rec->socket->reason, (uint32_t)REASON_REFUSED);
-	stats_global_add(GLOBAL_AUX_REFUSED, 1);
 }
 
 /* The send-lock bit: 1 the host fixed the size, 0 it did not, -errno when it cannot be asked. */
 static int ask_lock(int fd, int *ret_bits)
 {
-	int bits = sys_sockopt_int(fd, SOL_SOCKET, SO_BUF_LOCK);
+	static uint8_t is_lock_refused;
+	uint32_t *can_unlock = &stats.header->can_unlock;
+	int bits = sys_sockopt_int(fd, SOL_SOCKET, SO_BUF_LOCK), r = bits;
+	int is_first = !load_relaxed(can_unlock) && !limits.is_observing;
 
 	*ret_bits = bits;
-	if (bits == -ENOPROTOOPT)
-		store_relaxed(&stats.header->can_unlock, 2);
-	else if (bits >= 0)
-		store_relaxed(&stats.header->can_unlock, 1);
+	/* The first time, what was read is set again: to be allowed to ask is not to be allowed to
+	 * unlock, and after a growth it would be too late. Who only observes sets nothing. */
+	if (bits >= 0 && is_first)
+		r = sys_setsockopt_int(fd, SOL_SOCKET, SO_BUF_LOCK, bits);
+	if (sys_is_refusal(r) && r != -ENOPROTOOPT) /* which is an old kernel's right */
+		stats_refused(&is_lock_refused);
+	if (sys_is_refusal(r))
+		store_relaxed(can_unlock, 2);
+	else if (r >= 0 && is_first)
+		store_relaxed(can_unlock, 1);
 	return bits < 0 ? bits : bits & SND_LOCK;
 }
 
@@ -124,7 +135,8 @@ static int set_sndbuf(int fd, uint64_t target)
 		r = sys_setsockopt_int(fd, SOL_SOCKET, SO_SNDBUFFORCE, half);
 		if (r == 0)
 			return 0;
-		store_relaxed(&is_force_refused, 1);
+		if (sys_is_refusal(r))
+			store_relaxed(&is_force_refused, 1);
 		return r; /* not counted: the plain call follows at the next look, within wmem_max */
 	}
 	return sys_setsockopt_int(fd, SOL_SOCKET, SO_SNDBUF, half);
@@ -137,7 +149,7 @@ static int grow(int fd, uint64_t target, int lock_bits)
 
 	if (r < 0)
 		return r;
-	if (lock_bits >= 0)
+	if (lock_bits >= 0 && load_relaxed(&stats.header->can_unlock) == 1)
 		sys_setsockopt_int(fd, SOL_SOCKET, SO_BUF_LOCK, lock_bits & ~SND_LOCK);
 	return sys_sockopt_int(fd, SOL_SOCKET, SO_SNDBUF);
 }
@@ -163,9 +175,16 @@ static void book_growth(int fd, struct fdrec *rec, uint64_t from, uint64_t to,
 	stats_decision(row, fd, STRATEGY_GROW, (enum reason)reason, from, to);
 }
 
+static int is_limit(enum policy_reason reason)
+{
+	return reason == POLICY_NO_BUDGET || reason == POLICY_AT_MAXIMUM ||
+	       reason == POLICY_CANNOT_UNLOCK || reason == POLICY_REFUSED;
+}
+
 static void note_reason(int fd, struct fdrec *rec, const struct policy_verdict *v, uint64_t sndbuf)
 {
 	struct socket_row *row = rec->socket;
+	int is_news;
 
 	if (v->reason == POLICY_NO_BUDGET)
 		stats_global_add(GLOBAL_BUDGET_REFUSALS, 1);
@@ -175,8 +194,11 @@ static void note_reason(int fd, struct fdrec *rec, const struct policy_verdict *
 	/* A socket once grown stays "grow"; a later refusal to grow more is only its reason. */
 	if (v->strategy != POLICY_DO_NONE)
 		store_relaxed(&row->strategy, (uint32_t)v->strategy);
+	/* To leave a socket alone is news once, or when a limit of ours is why: the causes of slow
+	 * readers change from stall to stall and would push everything else out of the ring. */
+	is_news = row->reason == REASON_NONE || is_limit(v->reason);
 	store_relaxed(&row->reason, (uint32_t)v->reason);
-	if (v->strategy == POLICY_DO_NONE)
+	if (v->strategy == POLICY_DO_NONE && is_news)
 		stats_decision(row, fd, STRATEGY_NONE, (enum reason)v->reason, sndbuf, sndbuf);
 }
 
@@ -188,10 +210,15 @@ void action_stalled(int fd, struct fdrec *rec, uint64_t remaining, uint32_t trie
 	int lock_bits = -1, got;
 
 	rec->stalls += tries <= 1;
-	if (load_relaxed(&is_refused) || !policy_wants_look(rec->stalls, tries))
+	if (load_relaxed(&is_refused)) {
+		store_relaxed(&rec->socket->reason, (uint32_t)REASON_REFUSED);
 		return;
-	if (gather(fd, rec, &facts, &lock_bits) < 0) {
-		refuse(rec);
+	}
+	if (!policy_wants_look(rec->stalls, tries))
+		return;
+	got = gather(fd, rec, &facts, &lock_bits);
+	if (got < 0) {
+		refuse(rec, got);
 		return;
 	}
 	/* Twice when SO_SNDBUFFORCE turns out to be refused: then within wmem_max. */
@@ -207,5 +234,5 @@ void action_stalled(int fd, struct fdrec *rec, uint64_t remaining, uint32_t trie
 			return;
 		}
 	}
-	refuse(rec);
+	refuse(rec, got);
 }

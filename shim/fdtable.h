@@ -41,7 +41,7 @@ enum fd_kind {
 struct fdrec {
 	uint32_t tag;	  /* epoch << 4 | enum fd_kind */
 	uint32_t user;	  /* id of the thread that used it last (thread.h); FD_NO_USER: none */
-	uint32_t lock;	  /* epoch while held, else 0: a stale lock dies with its epoch at fork */
+	uint64_t lock;	  /* fdlock.h; 0: free */
 	uint32_t pending; /* READY_* bits delivered and not used yet */
 	/* Of a record once known these are never NULL, not for an instant: a thread may be using the
 	 * number that another is closing. */
@@ -128,22 +128,6 @@ static inline int fdrec_is_other_socket(const struct fdrec *rec)
 static inline void fdrec_set_kind(struct fdrec *rec, enum fd_kind kind)
 {
 	store_release(&rec->tag, fd_tags.epoch << 4 | (uint32_t)kind);
-}
-
-/*
- * Try-lock; 0 means another thread, or the code this signal handler interrupted, has it: then
- * the caller only counts. Nobody ever waits for it.
- */
-static inline int fdrec_try_lock(struct fdrec *rec)
-{
-	uint32_t seen = load_relaxed(&rec->lock);
-
-	return seen != fd_tags.epoch && cas_acq_rel(&rec->lock, &seen, fd_tags.epoch);
-}
-
-static inline void fdrec_unlock(struct fdrec *rec)
-{
-	store_release(&rec->lock, 0);
 }
 
 /* The highest descriptor number whose record exists, plus one. */

@@ -3,7 +3,7 @@
  * The bracket around everything the library does beside the host's own call: errno leaves as
  * the real call left it. There is no "inside the library" flag on purpose: longjmp or a
  * cancellation out of a handler would leave it set for ever. Inner work is re-entrant because it
- * uses raw system calls and takes try-locks only.
+ * uses raw system calls and takes try-locks only (fdlock.h says how these survive a jump).
  */
 #ifndef UNSPIN_GUARD_H
 #define UNSPIN_GUARD_H

@@ -2,6 +2,7 @@
 #include "observe.h"
 
 #include "action.h"
+#include "fdlock.h"
 #include "sys.h"
 
 #include <fcntl.h>
@@ -11,9 +12,6 @@
  * then the thread's voluntary switches tell. Shorter gaps are not worth the system call.
  */
 #define SLEEP_GAP_NS 200000
-
-/* Waits after a stall whose times are taken, to learn what a trip costs. */
-#define CLOCKED_WAITS 16
 
 /* Slow-path operations on a socket before its addresses are asked for (unless it stalls). */
 #define LOOK_AFTER_OPS 3
@@ -64,12 +62,18 @@ static struct fdrec *stream_record(int fd, int is_proof)
 static int is_stall(int fd, ssize_t returned, int error, size_t asked, int flags,
 		    enum observe_source source)
 {
+	static uint8_t is_mode_refused; /* F_GETFL: then no stall is known to be one */
 	int is_again = returned < 0 && (error == EAGAIN || error == EWOULDBLOCK);
+	int is_nonblocking = 1;
 
 	if (!is_again && !(returned >= 0 && (size_t)returned < asked))
 		return 0;
 	/* SO_SNDTIMEO makes blocking sockets return such results too: those are no stalls. */
-	if (!(flags & MSG_DONTWAIT) && !sys_is_nonblocking(fd))
+	if (!(flags & MSG_DONTWAIT))
+		is_nonblocking = sys_is_nonblocking(fd);
+	if (sys_is_refusal(is_nonblocking))
+		stats_refused(&is_mode_refused);
+	if (is_nonblocking <= 0)
 		return 0;
 	/* An empty pipe: the socket itself has room. */
 	return source != FROM_PIPE || !sys_is_writable(fd);
@@ -87,6 +91,22 @@ static int has_slept(struct fdrec *rec, uint64_t now)
 		return 0;
 	rec->sleeps = sleeps;
 	return 1;
+}
+
+/*
+ * A loop that serves others waits many times before a slow socket's turn comes again: the trip
+ * leaves at the first of these waits and comes back from the last. Not known when they were more
+ * than were clocked.
+ */
+static void take_wait_times(const struct fdrec *rec, struct write_event *event)
+{
+	const struct thread_context *context = thread_self.context;
+	uint64_t waits = event->waits - rec->spin.stall_waits;
+
+	if (!context || !spin_is_stalled(&rec->spin) || !waits || waits > CLOCKED_WAITS)
+		return;
+	event->wait_enter_ns = context->wait_enter_ns[(rec->spin.stall_waits + 1) % CLOCKED_WAITS];
+	event->wait_return_ns = context->wait_return_ns;
 }
 
 static void book(struct fdrec *rec, const struct spin_seen *seen, int is_again)
@@ -170,10 +190,7 @@ COLD void observe_write_slow(int fd, ssize_t returned, size_t asked, int flags,
 		.waits = thread_total(TOTAL_WAITS),
 		.is_stall = (uint8_t)is_stall(fd, returned, g.saved_errno, asked, flags, source),
 	};
-	if (thread_self.context) {
-		event.wait_enter_ns = thread_self.context->wait_enter_ns;
-		event.wait_return_ns = thread_self.context->wait_return_ns;
-	}
+	take_wait_times(rec, &event);
 	event.has_slept = (uint8_t)has_slept(rec, event.now_ns);
 	/* On the stall path the socket must be the one the record is about. */
 	if (event.is_stall)

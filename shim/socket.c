@@ -2,6 +2,7 @@
 #include "socket.h"
 
 #include "epoll_map.h"
+#include "fdlock.h"
 #include "guard.h"
 #include "stats.h"
 #include "sys.h"
@@ -153,7 +154,8 @@ static void adopt(int fd, struct fdrec *rec)
 	rec->budget_bytes = 0; /* the parent accounts for it */
 	rec->user = FD_NO_USER;
 	if (kind == FD_EPOLL) {
-		rec->epoll = stats_claim_epoll(fd);
+		rec->epoll = &stats_epoll_sink;
+		rec->has_row = 0;
 	} else if (kind >= FD_QUIET) {
 		take_row(fd, rec);
 		rec->socket->is_listener = kind == FD_LISTENER;
@@ -192,6 +194,7 @@ enum fd_kind socket_resolve(int fd, struct fdrec *rec)
 
 int socket_validate(int fd, struct fdrec *rec)
 {
+	static uint8_t is_cookie_refused;
 	uint64_t cookie = sys_cookie(fd);
 	int type;
 
@@ -204,8 +207,10 @@ int socket_validate(int fd, struct fdrec *rec)
 	if (!cookie) {
 		/* A filter or an old kernel does not answer: the record is all we have. */
 		type = sys_sockopt_int(fd, SOL_SOCKET, SO_TYPE);
-		if (type == SOCK_STREAM || (type < 0 && type != -ENOTSOCK && type != -EBADF))
+		if (type == SOCK_STREAM || (type < 0 && type != -ENOTSOCK && type != -EBADF)) {
+			stats_refused(&is_cookie_refused);
 			return 1;
+		}
 	}
 	stats_global_add(GLOBAL_STRANGERS, 1);
 	find_out(fd, rec);
@@ -298,9 +303,11 @@ void socket_dialled(int fd)
 void socket_accepted(int listener, int fd, const struct sockaddr *peer, socklen_t peer_bytes)
 {
 	struct guard g = guard_enter();
-	struct fdrec *from = fdtable_get(listener), *rec = begin_new(fd);
+	struct fdrec *from = fdtable_get(listener), *rec;
+	int is_known = from && socket_resolve(listener, from) == FD_LISTENER;
 
-	if (rec && from && socket_resolve(listener, from) == FD_LISTENER) {
+	rec = begin_new(fd); /* after the listener: one lock at a time */
+	if (rec && is_known) {
 		start(fd, rec, FD_QUIET, (enum socket_kind)from->socket_kind);
 		rec->has_lowat = from->has_lowat; /* both inherited from the listener */
 		rec->is_host_fixed = from->is_host_fixed;
@@ -318,14 +325,24 @@ void socket_accepted(int listener, int fd, const struct sockaddr *peer, socklen_
 void epoll_created(int epfd)
 {
 	struct guard g = guard_enter();
-	struct fdrec *rec = begin_new(epfd);
+	struct fdrec *rec = unspin_is_on ? fdtable_get(epfd) : NULL;
 
-	if (rec) {
+	/* Begins the region too: a master that inherits its listeners over exec (nginx's upgrade)
+	 * makes no socket itself, and its workers have no rights to make a file later. */
+	if (rec && stats_begin() && fdrec_try_lock(rec)) {
 		start(epfd, rec, FD_EPOLL, SOCKET_KIND_UNKNOWN);
-		rec->epoll = stats_claim_epoll(epfd);
 		fdrec_unlock(rec);
 	}
 	guard_leave(g);
+}
+
+COLD void epoll_take_row(int epfd, struct fdrec *rec)
+{
+	if (!fdrec_try_lock(rec))
+		return;
+	rec->has_row = 1; /* or the sink for good: rows are not asked for at every wait */
+	rec->epoll = stats_claim_epoll(epfd);
+	fdrec_unlock(rec);
 }
 
 void socket_host_fixed(int fd)
@@ -416,16 +433,19 @@ void socket_look(int fd, struct fdrec *rec)
 
 void epoll_registered(int epfd, int op, int fd, const struct epoll_event *event)
 {
-	struct fdrec *set = fdtable_get(epfd), *rec = fdtable_get(fd);
+	struct fdrec *rec = fdtable_get(fd);
 	struct guard g = guard_enter();
 
-	if (!set || !rec)
+	if (!rec)
 		goto out;
-	if (fdrec_kind(set) == FD_EPOLL && socket_resolve(epfd, set) == FD_EPOLL)
-		count_add(op == EPOLL_CTL_ADD   ? &set->epoll->adds
-			  : op == EPOLL_CTL_MOD ? &set->epoll->mods
-						: &set->epoll->dels,
+	if (stats_has_begun()) {
+		struct epoll_row *row = epoll_row_of(epfd);
+
+		count_add(op == EPOLL_CTL_ADD   ? &row->adds
+			  : op == EPOLL_CTL_MOD ? &row->mods
+						: &row->dels,
 			  1);
+	}
 	/* The host has dealt with the socket's last event: it was not for nothing. */
 	store_relaxed(&rec->pending, 0);
 	if (op == EPOLL_CTL_DEL) {

@@ -16,6 +16,7 @@
 #include <sys/socket.h>
 
 #include "fdtable.h"
+#include "stats.h"
 
 /* Set to 1 at the end of the constructor when the mode is not off; never cleared. */
 extern int unspin_is_on;
@@ -35,6 +36,22 @@ void socket_accepted(int listener, int fd, const struct sockaddr *peer, socklen_
 void socket_listening(int fd);
 void socket_dialled(int fd);
 void epoll_created(int epfd);
+
+/* Gives the set a row, at its first wait or epoll_ctl once there is a region. */
+void epoll_take_row(int epfd, struct fdrec *rec);
+
+/* The row of a set; the sink's for one we were never told of. The region has begun. */
+static inline struct epoll_row *epoll_row_of(int epfd)
+{
+	struct fdrec *set = fdtable_find(epfd);
+
+	if (unlikely(!set) || unlikely(fdrec_kind(set) != FD_EPOLL) ||
+	    (unlikely(!fdrec_is_current(set)) && socket_resolve(epfd, set) != FD_EPOLL))
+		return &stats_epoll_sink;
+	if (unlikely(!set->has_row))
+		epoll_take_row(epfd, set);
+	return set->epoll;
+}
 
 /* The descriptor is about to be closed, or replaced by dup2. */
 void socket_closing(int fd);

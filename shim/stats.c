@@ -10,7 +10,7 @@
 struct stats stats;
 struct socket_row stats_socket_sink;
 struct epoll_row stats_epoll_sink;
-uint64_t stats_early_threads[2];
+uint64_t stats_early[TOTAL_COUNT];
 
 /* Rows looked at before giving up: enough to pass the long-lived ones in between. */
 #define CLAIM_PROBES 32
@@ -142,12 +142,19 @@ void stats_global_add(enum global id, uint64_t n)
 		add_relaxed(&h->global[id], n);
 }
 
+void stats_refused(uint8_t *is_known)
+{
+	if (!load_relaxed(is_known))
+		stats_global_add(GLOBAL_AUX_REFUSED, 1);
+	store_relaxed(is_known, 1);
+}
+
 void stats_departed_add(enum total id, uint64_t n)
 {
 	struct stats_header *h = load_acquire(&stats.header);
 
-	if (h && n)
-		add_relaxed(&h->departed[id], n);
+	if (n)
+		add_relaxed(h ? &h->departed[id] : &stats_early[id], n);
 }
 
 void stats_decision(const struct socket_row *row, int fd, enum strategy strategy,

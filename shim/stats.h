@@ -59,11 +59,14 @@ struct socket_row *stats_claim_socket(int fd, int *ret_is_own);
 void stats_close_socket(struct socket_row *row);
 struct epoll_row *stats_claim_epoll(int epfd);
 
-/* Threads begun and ended before the region: servers often start their pool first. */
-extern uint64_t stats_early_threads[2];
+/* What was counted before the region: servers often start their pool, and wait, first. */
+extern uint64_t stats_early[TOTAL_COUNT];
 
 /* Locked add to a process-wide cell: cold paths only. No-op before the region exists. */
 void stats_global_add(enum global id, uint64_t n);
+
+/* An auxiliary system call was refused: counted the first time, which *is_known remembers. */
+void stats_refused(uint8_t *is_known);
 
 /* Adds to the totals on behalf of a thread without a row. */
 void stats_departed_add(enum total id, uint64_t n);

@@ -95,6 +95,8 @@ static void fill_settings(struct stats_header *h)
 
 static void fill_header(struct stats_header *h, const char *dir, int parent)
 {
+	long got;
+
 	h->version = STATS_VERSION;
 	h->header_bytes = sizeof(*h);
 	h->file_bytes = region_bytes;
@@ -108,12 +110,14 @@ static void fill_header(struct stats_header *h, const char *dir, int parent)
 	h->global_count = GLOBAL_COUNT;
 	memcpy(h->section, plan, sizeof(plan));
 	sys_call(SYS_readlinkat, AT_FDCWD, "/proc/self/exe", h->exe, sizeof(h->exe) - 1, 0, 0);
+	got = stats_file_read("/proc/self/comm", h->comm, sizeof(h->comm));
+	if (got > 0 && h->comm[got - 1] == '\n')
+		h->comm[got - 1] = '\0';
 	memcpy(h->version_text, UNSPIN_VERSION, sizeof(UNSPIN_VERSION));
 	if (dir)
 		memcpy(h->stats_dir, dir, strlen(dir) + 1);
 	fill_settings(h);
-	h->departed[TOTAL_THREADS_STARTED] = stats_early_threads[0];
-	h->departed[TOTAL_THREADS_ENDED] = stats_early_threads[1];
+	memcpy(h->departed, stats_early, sizeof(stats_early));
 	/* Last: a reader that sees the magic sees all of the above. */
 	store_release(&h->magic, STATS_MAGIC);
 }
@@ -157,12 +161,12 @@ void stats_begin_child(void)
 	const char *dir;
 	int parent;
 
+	memset(stats_early, 0, sizeof(stats_early)); /* the parent's */
 	if (!h) {
 		store_release(&progress, NOT_BEGUN); /* the beginner, if any, stayed behind */
 		return;
 	}
 	parent = h->pid;
-	stats_early_threads[0] = stats_early_threads[1] = 0; /* the parent's */
 	wmem_max = h->wmem_max;
 	tcp_wmem_max = h->tcp_wmem_max;
 	store_release(&stats.header, NULL);

@@ -60,6 +60,25 @@ static int is_within_file_limit(uint64_t bytes)
 	       limit.rlim_cur >= bytes;
 }
 
+int stats_file_is_ours(int dir, const char *name)
+{
+	uint64_t magic = 0;
+	struct stat st;
+	/* Non-blocking: a FIFO would make us wait for its writer. */
+	long fd = sys_call(SYS_openat, dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0,
+			   0, 0);
+	int is_ours;
+
+	if (fd < 0)
+		return 0;
+	is_ours = sys_call(SYS_newfstatat, fd, "", &st, AT_EMPTY_PATH, 0, 0) == 0 &&
+		  S_ISREG(st.st_mode) && st.st_size >= (off_t)sizeof(struct stats_header) &&
+		  sys_call(SYS_read, fd, &magic, sizeof(magic), 0, 0, 0) == sizeof(magic) &&
+		  (magic == STATS_MAGIC || magic == 0); /* 0: it died while making it */
+	sys_call(SYS_close, fd, 0, 0, 0, 0, 0);
+	return is_ours;
+}
+
 /*
  * An empty file of our own. One left by an earlier process of our number (or by this process
  * before an exec) is removed, never opened: O_EXCL and O_NOFOLLOW follow nothing.
@@ -73,7 +92,7 @@ static int create_file(int dir)
 	for (int tries = 0; tries < 2; tries++) {
 		fd = sys_call(SYS_openat, dir, path + 1,
 			      O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600, 0, 0);
-		if (fd != -EEXIST)
+		if (fd != -EEXIST || !stats_file_is_ours(dir, path + 1))
 			break;
 		sys_call(SYS_unlinkat, dir, path + 1, 0, 0, 0, 0);
 	}
@@ -95,11 +114,17 @@ static void remove_file(int dir)
 static void *map_file_in(int dir, void *address, uint64_t bytes)
 {
 	int fd = create_file(dir);
-	long mapped = -1;
+	long mapped = -1, allocated = -1;
 
 	if (fd < 0)
 		return NULL;
-	if (sys_call(SYS_fallocate, fd, 0, 0, bytes, 0, 0) == 0)
+	/* A server full of timers interrupts it; the kernel does not restart this call. */
+	for (int tries = 0; tries < 16; tries++) {
+		allocated = sys_call(SYS_fallocate, fd, 0, 0, bytes, 0, 0);
+		if (allocated != -EINTR)
+			break;
+	}
+	if (allocated == 0)
 		mapped = sys_call(SYS_mmap, address, bytes, PROT_READ | PROT_WRITE,
 				  MAP_SHARED | (address ? MAP_FIXED : 0), fd, 0);
 	sys_call(SYS_close, fd, 0, 0, 0, 0, 0);

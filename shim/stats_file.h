@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The statistics file on disk: where it goes, how it is sized and mapped. Used by stats.c alone.
+ * The statistics file on disk: where it goes, how it is sized and mapped. Used by stats_*.c alone.
  * Every step may fail (read-only, full or foreign file system, limits, chroot): then the same
  * pages are private memory and nobody is told.
  */
@@ -18,6 +18,12 @@ void stats_file_configure(const struct config *config, char *const *environment)
  * *ret_dir is the directory, NULL when the memory is private. No descriptor stays open.
  */
 void *stats_file_map(void *address, uint64_t bytes, const char **ret_dir);
+
+/*
+ * Is the file `name` in the directory a statistics file, finished or not? A directory the user
+ * named may hold files of his own with numbers for names: those are never removed.
+ */
+int stats_file_is_ours(int dir, const char *name);
 
 /* Reads a small file such as /proc/self/stat into ret (room bytes, zero-ended). */
 long stats_file_read(const char *path, char *ret, unsigned room);

@@ -188,6 +188,7 @@ struct stats_header {
 	uint64_t next_decision; /* sequence of the newest decision */
 	uint32_t next_socket;	/* cursor of the row allocator */
 	uint32_t next_thread;
+	char comm[16]; /* what the process calls itself: the exe of redis-server is redis-check-rdb */
 };
 
 _Static_assert(TOTAL_COUNT <= 64 && GLOBAL_COUNT <= 32, "header tables too small");

@@ -2,6 +2,7 @@
 #include "stats_sweep.h"
 
 #include "stats_dir.h"
+#include "stats_file.h"
 #include "sys.h"
 
 #include <fcntl.h>
@@ -60,7 +61,8 @@ static void look_at(int dir, struct keep *k, const char *name)
 
 	if (!pid || sys_call(SYS_kill, pid, 0, 0, 0, 0, 0) != -ESRCH)
 		return;
-	if (sys_call(SYS_newfstatat, dir, name, &st, AT_SYMLINK_NOFOLLOW, 0, 0) == 0)
+	if (sys_call(SYS_newfstatat, dir, name, &st, AT_SYMLINK_NOFOLLOW, 0, 0) == 0 &&
+	    stats_file_is_ours(dir, name))
 		keep_newest(dir, k, pid, st.st_mtim.tv_sec);
 }
 

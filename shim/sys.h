@@ -45,6 +45,12 @@ static inline long sys_call6(long nr, long a, long b, long c, long d, long e, lo
 #define sys_call(nr, a, b, c, d, e, f) \
 	sys_call6(nr, SYS_ARG(a), SYS_ARG(b), SYS_ARG(c), SYS_ARG(d), SYS_ARG(e), SYS_ARG(f))
 
+/* Does this -errno mean "never here" (a filter, an old kernel), and not "not on this descriptor"? */
+static inline int sys_is_refusal(long result)
+{
+	return result == -EPERM || result == -EACCES || result == -ENOSYS || result == -ENOPROTOOPT;
+}
+
 static inline int sys_getpid(void)
 {
 	return (int)sys_call(SYS_getpid, 0, 0, 0, 0, 0, 0);
@@ -81,7 +87,7 @@ int sys_setsockopt_int(int fd, int level, int option, int value);
 /* SO_COOKIE (Linux 4.12): the same through dup, a new one for every socket. 0: not a socket. */
 uint64_t sys_cookie(int fd);
 
-/* 1 when the descriptor is non-blocking. Never cached: the host changes it by fcntl or ioctl. */
+/* 1 or 0, or -errno. Never cached: the host changes it by fcntl or ioctl. */
 int sys_is_nonblocking(int fd);
 
 /* 1 when a write would be accepted now (poll says POLLOUT), 0 when not or not known. */

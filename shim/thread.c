@@ -2,6 +2,7 @@
 #include "thread.h"
 
 #include "../probes/role.h"
+#include "fdlock.h"
 #include "guard.h"
 #include "sys.h"
 
@@ -66,12 +67,9 @@ void thread_started(void)
 	struct guard g = guard_enter();
 
 	/* Threads of a process without sockets are of no interest: no file is made for them. */
-	if (stats_has_begun()) {
+	if (stats_has_begun())
 		thread_claim();
-		thread_add(TOTAL_THREADS_STARTED, 1);
-	} else {
-		add_relaxed(&stats_early_threads[0], 1);
-	}
+	thread_add(TOTAL_THREADS_STARTED, 1);
 	guard_leave(g);
 }
 
@@ -80,11 +78,9 @@ void thread_ended(void)
 	struct guard g = guard_enter();
 	struct thread_row *row = thread_self.row;
 
-	if (stats_has_begun())
-		thread_add(TOTAL_THREADS_ENDED, 1);
-	else
-		add_relaxed(&stats_early_threads[1], 1);
+	thread_add(TOTAL_THREADS_ENDED, 1);
 
+	fdlock_release_all(); /* of what a cancellation cut off */
 	thread_self.id = 0;
 	fence_signal();
 	thread_self.context = NULL;
@@ -98,6 +94,7 @@ void thread_ended(void)
 void thread_begin_child(void)
 {
 	memset(&thread_self, 0, sizeof(thread_self));
+	fdlock_release_all();
 }
 
 void thread_look_at_role(void)

@@ -16,12 +16,16 @@
 /* Writable events handed out by the thread's last wait, to be settled at its next. */
 #define THREAD_OUT_MAX 64
 
+/* Waits after a stall whose times are taken, to learn what a trip costs. */
+#define CLOCKED_WAITS 16
+
 struct fdrec;
 
 /* Private, one per thread row, in memory of its own: nothing of it is on the thread's stack. */
 struct thread_context {
 	struct wakeup_state wakeup;
-	uint64_t wait_enter_ns, wait_return_ns; /* of the last wait, while somebody is interested */
+	uint64_t wait_enter_ns[CLOCKED_WAITS]; /* of clocked waits, by the wait's number */
+	uint64_t wait_return_ns;	       /* of the last clocked one */
 	uint32_t clocked_waits; /* how many more waits to take the time of: set at a stall */
 	uint32_t outs;
 	uint64_t multi_events;	/* events of waits on more than one descriptor */

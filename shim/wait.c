@@ -2,6 +2,7 @@
 #include "wait.h"
 
 #include "epoll_map.h"
+#include "fdlock.h"
 #include "sys.h"
 
 int64_t wait_read_timespec(int returned, const struct timespec *t)
@@ -44,8 +45,10 @@ COLD uint64_t wait_enter_slow(int64_t timeout_ns)
 	struct thread_context *context;
 	struct guard g = guard_enter();
 
+	if (!unspin_is_on)
+		return 0;
 	/* First wait of a thread whose process already uses sockets: it gets its row. */
-	if (unspin_is_on && stats_has_begun())
+	if (stats_has_begun())
 		thread_claim();
 	guard_leave(g);
 	thread_add(TOTAL_WAITS, 1);
@@ -73,7 +76,7 @@ static COLD unsigned probe_wait(uint64_t enter_ns, int64_t timeout_ns, int retur
 		event.return_ns = sys_now();
 	if (context->clocked_waits) {
 		context->clocked_waits--;
-		context->wait_enter_ns = event.enter_ns;
+		context->wait_enter_ns[thread_total(TOTAL_WAITS) % CLOCKED_WAITS] = event.enter_ns;
 		context->wait_return_ns = event.return_ns;
 	}
 	seen = wakeup_wait(&context->wakeup, &event);
@@ -96,17 +99,18 @@ static inline unsigned book_wait(uint64_t enter_ns, int64_t timeout_ns, int retu
 		return returned == 0 ? WAKEUP_EMPTY : 0;
 	if (unlikely(!context->role_countdown--))
 		thread_look_at_role();
+	if (likely(returned > 0))
+		context->multi_events += is_multiplexed ? (uint64_t)returned : 0;
 	if (unlikely(returned <= 0 || context->clocked_waits))
 		return probe_wait(enter_ns, timeout_ns, returned);
-	context->multi_events += is_multiplexed ? (uint64_t)returned : 0;
 	wakeup_had_events(&context->wakeup);
 	return 0;
 }
 
-/* Nothing to book: off, or no socket has been seen in this process yet. */
-static inline int is_idle_process(void)
+/* Nothing to book. A thread with a context is proof of the opposite. */
+static inline int is_off(void)
 {
-	return unlikely(!thread_self.context) && (!unspin_is_on || !stats_has_begun());
+	return unlikely(!thread_self.context) && !unspin_is_on;
 }
 
 static void note_drained(struct fdrec *rec)
@@ -170,26 +174,17 @@ static void deliver_fd(int fd, uint32_t mask)
 		deliver(rec, -1, mask);
 }
 
-/* The set's row; the sink's for a set we were never told of and cannot place. */
-static inline struct epoll_row *epoll_row_of(int epfd)
-{
-	struct fdrec *set = fdtable_find(epfd);
-
-	if (likely(set && fdrec_kind(set) == FD_EPOLL &&
-		   (fdrec_is_current(set) || socket_resolve(epfd, set) == FD_EPOLL)))
-		return set->epoll;
-	return &stats_epoll_sink;
-}
-
 void wait_return_epoll(uint64_t enter_ns, int64_t timeout_ns, int epfd,
 		       const struct epoll_event *events, int returned)
 {
 	struct epoll_row *row;
 	unsigned seen;
 
-	if (is_idle_process())
+	if (is_off())
 		return;
 	seen = book_wait(enter_ns, timeout_ns, returned, 1);
+	if (unlikely(!stats_has_begun())) /* no socket has been seen in this process yet */
+		return;
 	row = epoll_row_of(epfd);
 	count_add(&row->waits, 1);
 	if (unlikely(returned <= 0)) {
@@ -213,7 +208,7 @@ void wait_return_poll(uint64_t enter_ns, int64_t timeout_ns, const struct pollfd
 {
 	int left = returned;
 
-	if (is_idle_process())
+	if (is_off())
 		return;
 	book_wait(enter_ns, timeout_ns, returned, n > 1);
 	for (nfds_t i = 0; left > 0 && i < n; i++) {
@@ -229,7 +224,7 @@ void wait_return_select(uint64_t enter_ns, int64_t timeout_ns, int n, const fd_s
 {
 	int left = returned;
 
-	if (is_idle_process())
+	if (is_off())
 		return;
 	book_wait(enter_ns, timeout_ns, returned, n > 1);
 	/* Not FD_ISSET: hosts with more than 1024 descriptors pass larger sets of their own. */

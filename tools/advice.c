@@ -97,10 +97,10 @@ static void say_spin(const struct facts *facts, FILE *out)
 	if (sockets)
 		fprintf(out, " on %s %s", text_count(sockets), many(sockets, "socket", "sockets"));
 	fprintf(out,
-		": on a full socket the server tries again at once instead of waiting, %s %s (%u "
-		"%% of its write calls",
+		": on a full socket the server tries again at once instead of waiting, %s %s (%s "
+		"of its write calls",
 		text_count(tries), many(tries, "time", "times"),
-		derive_percent(tries, facts->total[TOTAL_WRITES]));
+		derive_share(tries, facts->total[TOTAL_WRITES]));
 	if (facts->spins_max)
 		fprintf(out, ", up to %s in one go", text_count(facts->spins_max));
 	fputs(sockets ? "). That burns CPU and keeps its other clients waiting.\n" : ").\n", out);
@@ -113,10 +113,10 @@ static void say_stalls(const struct facts *facts, FILE *out)
 	if (!facts->stalls || spins(facts))
 		return;
 	fprintf(out,
-		"%s of %s writes stalled (%u %%) and the server waited before it went on: correct, "
+		"%s of %s writes stalled (%s) and the server waited before it went on: correct, "
 		"but each return costs a trip through its event loop",
 		text_count(facts->stalls), text_count(facts->total[TOTAL_WRITES]),
-		derive_percent(facts->stalls, facts->total[TOTAL_WRITES]));
+		derive_share(facts->stalls, facts->total[TOTAL_WRITES]));
 	if (trips)
 		fprintf(out, " (%s of its own time on average)",
 			text_duration(facts->total[TOTAL_TRIP_NS] / trips));

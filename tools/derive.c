@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "derive.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -55,4 +56,15 @@ uint64_t derive_stalls(const struct socket_row *row)
 unsigned derive_percent(uint64_t part, uint64_t whole)
 {
 	return whole ? (unsigned)((double)part / (double)whole * 100.0) : 0;
+}
+
+const char *derive_share(uint64_t part, uint64_t whole)
+{
+	static char text[24];
+	unsigned percent = derive_percent(part, whole);
+
+	if (part && !percent)
+		return "under 1 %";
+	snprintf(text, sizeof(text), "%u %%", percent);
+	return text;
 }

@@ -27,4 +27,7 @@ uint64_t derive_stalls(const struct socket_row *row);
 /* part/whole in percent, 0 when whole is 0; rounded down, so 100 means all. */
 unsigned derive_percent(uint64_t part, uint64_t whole);
 
+/* The same in words: "12 %", "under 1 %" for little, "0 %" only for nothing. One static text. */
+const char *derive_share(uint64_t part, uint64_t whole);
+
 #endif

@@ -279,7 +279,7 @@ void dump_text_decisions(FILE *out, const struct stats_view *view, bool all)
 		uint64_t start = view->header.started_monotonic_ns;
 
 		table_cell(&table, "%s",
-			   text_span(row->time_ns > start ? row->time_ns - start : 0));
+			   text_duration(row->time_ns > start ? row->time_ns - start : 0));
 		table_cell(&table, "%d", row->fd);
 		table_cell(&table, "%s", names_strategy(row->strategy));
 		if (row->from_bytes == row->to_bytes)

@@ -12,13 +12,6 @@
 
 enum { INDENT = 2 };
 
-static const char *base_name(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-
-	return slash ? slash + 1 : path;
-}
-
 static void print_state(FILE *out, const struct stats_view *view, const struct dump_about *about)
 {
 	uint64_t started = view->header.started_ns;
@@ -38,7 +31,7 @@ static void print_heading(FILE *out, const struct stats_view *view, const struct
 {
 	const struct stats_header *header = &view->header;
 
-	fprintf(out, "%s, pid %d: ", text_clean(base_name(header->exe)), header->pid);
+	fprintf(out, "%s, pid %d: ", text_clean(names_program(header)), header->pid);
 	print_state(out, view, about);
 	fprintf(out, ", mode %s\n", names_mode(header->mode));
 	fprintf(out, "%*s%s", INDENT, "", text_clean(header->exe));

@@ -12,6 +12,7 @@
 #include "derive.h"
 #include "dump.h"
 #include "find.h"
+#include "names.h"
 #include "table.h"
 #include "text.h"
 
@@ -45,13 +46,6 @@ static bool did_nothing(const uint64_t total[TOTAL_COUNT])
 	       !total[TOTAL_ACCEPTS];
 }
 
-static const char *program_name(const char *exe)
-{
-	const char *slash = strrchr(exe, '/');
-
-	return text_clean(slash ? slash + 1 : exe);
-}
-
 static void add_line(const struct find_entry *entry, struct listing *listing,
 		     const uint64_t total[TOTAL_COUNT])
 {
@@ -60,7 +54,7 @@ static void add_line(const struct find_entry *entry, struct listing *listing,
 	uint64_t started = header->started_ns;
 
 	table_cell(table, "%d", entry->pid);
-	table_cell(table, "%s", program_name(header->exe));
+	table_cell(table, "%s", text_clean(names_program(header)));
 	table_cell(table, "%s", process_state_name(entry->state));
 	table_cell(table, "%s",
 		   text_span(listing->now_ns > started ? listing->now_ns - started : 0));

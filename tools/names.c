@@ -188,3 +188,12 @@ void names_address(const struct stats_addr *address, char *ret)
 		snprintf(ret, NAMES_ADDRESS_MAX, "family %u", address->family);
 	}
 }
+
+const char *names_program(const struct stats_header *header)
+{
+	const char *slash = strrchr(header->exe, '/');
+
+	if (header->comm[0])
+		return header->comm;
+	return slash ? slash + 1 : header->exe;
+}

@@ -46,4 +46,7 @@ const char *names_problem(uint32_t problem_kind);
 /* "127.0.0.1:80", "[::1]:80", "unix", "" when unknown, into NAMES_ADDRESS_MAX bytes. */
 void names_address(const struct stats_addr *address, char *ret);
 
+/* What the process calls itself; its program's file may have another name (redis-server's has). */
+const char *names_program(const struct stats_header *header);
+
 #endif

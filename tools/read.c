@@ -75,7 +75,8 @@ static bool strings_are_ended(const struct stats_header *header)
 {
 	if (!is_ended(header->exe, sizeof(header->exe)) ||
 	    !is_ended(header->version_text, sizeof(header->version_text)) ||
-	    !is_ended(header->stats_dir, sizeof(header->stats_dir)))
+	    !is_ended(header->stats_dir, sizeof(header->stats_dir)) ||
+	    !is_ended(header->comm, sizeof(header->comm)))
 		return false;
 	for (unsigned i = 0; i < CONFIG_PROBLEMS_MAX; i++) {
 		const struct config_problem *problem = &header->problem[i];

@@ -4,7 +4,7 @@
  * (options, listener, signals, parser, responses, counters) is shared and knows none of them.
  *
  * To add one: write arch_NAME.c with a `const struct arch arch_NAME`, add NAME to ARCH_LIST, and
- * tag its own options with it in main.c.
+ * tag its own options with it in main.c. With --copies, run is called in each copy.
  */
 #ifndef REACTOR_ARCH_H
 #define REACTOR_ARCH_H
@@ -16,6 +16,7 @@ struct server;
 struct arch {
 	const char *name;
 	const char *help; /* one line for --help */
+	long threads; /* what --threads is where it is not given; 0: no limit, or no use of it */
 
 	/*
 	 * Serve srv->listen_fd until server_is_stopping(), then leave nothing behind: threads
@@ -29,7 +30,12 @@ struct arch {
 
 #define ARCH_LIST(X)                                                                               \
 	X(single)                                                                                  \
-	X(yield)
+	X(yield)                                                                                   \
+	X(threads)                                                                                 \
+	X(dispatch)                                                                                \
+	X(dispatch_fix)                                                                            \
+	X(netty)                                                                                   \
+	X(hybrid)
 
 #define ARCH_DECLARE(name) extern const struct arch arch_##name;
 ARCH_LIST(ARCH_DECLARE)

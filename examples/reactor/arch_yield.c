@@ -1,48 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * One reactor that does it right: on a stall it keeps the rest, serves the others and goes on
- * when the socket is writable again. While a rest is kept it reads nothing more from that client,
- * so one that pipelines without reading is held back by TCP instead of by our memory.
+ * when the socket is writable again.
  *
  * A short write counts as a stall at once, without a second write() to see EAGAIN: a non-blocking
  * TCP socket takes less than asked only where its buffer is full, and epoll(7) promises the edge.
  */
 #include <errno.h>
 
-#include "loop.h"
+#include "serve.h"
 #include "server.h"
 
-/* Write all that the input at hand asks for. 0: read on; -EAGAIN: a rest is kept. */
-static int yield_answer(struct worker *w, struct conn *c)
-{
-	int ret;
-
-	do {
-		ret = c->response ? conn_write_once(w, c) : 0;
-	} while (!ret && (ret = conn_next(w, c)) > 0);
-	return ret;
-}
-
-/* Level-triggered: EPOLLIN or EPOLLOUT, never both, so each event can be used. */
 static int yield_serve_level(struct loop *loop, struct conn *c, uint32_t events)
 {
-	struct worker *w = &loop->worker;
-	int ret = 0;
-
 	(void)events;
-	if (c->response)
-		counter_add_relaxed(&w->counters->resumes, 1);
-	else
-		ret = conn_fill(w, c);
-	if (!ret)
-		ret = yield_answer(w, c);
-	else if (ret == -EAGAIN)
-		return 0;
-	if (ret == -EAGAIN) {
-		ret = conn_keep_input(c);
-		return ret ? ret : loop_arm(loop, c, EPOLLOUT);
-	}
-	return ret ? ret : loop_arm(loop, c, EPOLLIN);
+	return serve_waiting(loop, c, conn_write_once);
 }
 
 /* Edge-triggered: registered once; reads and writes go to EAGAIN, or no further edge comes. */
@@ -58,7 +30,7 @@ static int yield_serve_edge(struct loop *loop, struct conn *c, uint32_t events)
 			return 0; /* not what this connection waits for; remembered above */
 		counter_add_relaxed(&w->counters->resumes, 1);
 	}
-	while (!(ret = yield_answer(w, c)) && c->is_readable) {
+	while (!(ret = serve_answers(w, c, conn_write_once)) && c->is_readable) {
 		ret = conn_fill(w, c);
 		if (ret == -EAGAIN)
 			c->is_readable = false;

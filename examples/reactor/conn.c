@@ -37,6 +37,7 @@ int conn_accept(struct worker *w, int flags, struct conn **ret_conn)
 		return -ENOMEM;
 	}
 	c->fd = fd;
+	gate_enter(&w->server->gate);
 	counter_add_relaxed(&w->counters->accepts, 1);
 	*ret_conn = c;
 	return 0;
@@ -47,10 +48,28 @@ void conn_close(struct worker *w, struct conn *c)
 	if (!c)
 		return;
 	close(c->fd);
+	gate_leave(&w->server->gate);
 	counter_add_relaxed(&w->counters->closes, 1);
 	response_put(c->response);
 	free(c->kept);
 	free(c);
+}
+
+void conn_link(struct conn *c, struct conn **list)
+{
+	c->next = *list;
+	c->link = list;
+	if (c->next)
+		c->next->link = &c->next;
+	*list = c;
+}
+
+void conn_unlink(struct conn *c)
+{
+	*c->link = c->next;
+	if (c->next)
+		c->next->link = c->link;
+	c->link = NULL;
 }
 
 static void input_set(struct conn *c, const char *input, size_t bytes)

@@ -35,10 +35,12 @@ struct worker {
  * While a response is under way nothing is parsed, so there is never more than one.
  */
 struct conn {
-	struct conn *next, **link; /* in the owner's list; link: who points at us */
+	struct conn *next, **link; /* in the owner's list; link: who points at us, NULL: nobody */
+	struct conn *queued;	   /* next in a fifo.h, of which it is in one at most */
 	int fd;
 	uint32_t events;   /* for event loops: armed mask, loop.c */
 	bool is_readable;  /* for edge-triggered loops: not yet read to EAGAIN */
+	bool is_over;	   /* for dispatch.c: handed back to be closed */
 	bool is_lingering; /* answered for the last time; input is thrown away */
 	bool is_done;	   /* nothing more to do but close */
 	struct http_parser parser;
@@ -59,6 +61,10 @@ int conn_accept(struct worker *w, int flags, struct conn **ret_conn);
 
 /* Close and free, whatever is still under way. NULL is fine. Not to be in any list. */
 void conn_close(struct worker *w, struct conn *c);
+
+/* Enter the list of its owner, as the first; leave it. The list's lock, if any, is the caller's. */
+void conn_link(struct conn *c, struct conn **list);
+void conn_unlink(struct conn *c);
 
 /* Read once. To be called when conn_next wants more. 0: input is there; -EAGAIN: none now;
  * -ESHUTDOWN: the client sends no more; other -errno: broken. */

@@ -14,12 +14,14 @@
 #include <stdbool.h>
 #include <stdio.h>
 
-#define COUNTERS_CELLS 4096 /* threads at once */
+#define COUNTERS_CELLS 32768 /* threads at once, all copies together */
 
 /* One thread's numbers; own cache lines, or the neighbours would slow each other down. */
 struct counters {
 #define COUNTER(name, meaning) unsigned long name;
+#define HIGHEST(name, meaning) unsigned long name;
 #include "counters.def"
+#undef HIGHEST
 #undef COUNTER
 	bool is_claimed;
 } __attribute__((aligned(64)));
@@ -35,6 +37,13 @@ struct counters_pool {
 static inline void counter_add_relaxed(unsigned long *counter, unsigned long n)
 {
 	__atomic_store_n(counter, __atomic_load_n(counter, __ATOMIC_RELAXED) + n, __ATOMIC_RELAXED);
+}
+
+/* The same for a row that is a highest value. */
+static inline void counter_raise_relaxed(unsigned long *counter, unsigned long value)
+{
+	if (__atomic_load_n(counter, __ATOMIC_RELAXED) < value)
+		__atomic_store_n(counter, value, __ATOMIC_RELAXED);
 }
 
 /* A pool without a count in it; NULL with errno set. Free with counters_unmap (NULL is fine). */

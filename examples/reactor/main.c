@@ -2,12 +2,14 @@
 /*
  * Demo server: the same small HTTP server in many architectures, to be run with and without the
  * shim, of which it knows nothing. Reading order: arch.h, arch_single.c, arch_yield.c, loop.h,
- * conn.h, http.h, response.h.
+ * conn.h, http.h, response.h; then the architectures with threads: arch_threads.c, pool.h,
+ * arch_dispatch.c, dispatch.h, arch_netty.c, reactors.h, arch_hybrid.c.
  */
 #include <limits.h>
 #include <string.h>
 
 #include "../common/options.h"
+#include "copies.h"
 #include "server.h"
 
 static const struct arch *const archs[] = {
@@ -26,13 +28,21 @@ static const struct arch *arch_find(const char *name)
 	return NULL;
 }
 
+static void print_arch(const struct arch *arch)
+{
+	printf("  %-19s %s", arch->name, arch->help);
+	if (arch->threads)
+		printf(" (--threads %ld)", arch->threads);
+	putchar('\n');
+}
+
 static void print_help(const struct option_row *rows)
 {
 	printf("usage: reactor [options]\n\n");
 	options_print(rows);
 	printf("\narchitectures:\n");
 	for (size_t i = 0; i < ARCHS; i++)
-		printf("  %-19s %s\n", archs[i]->name, archs[i]->help);
+		print_arch(archs[i]);
 	printf("\nGET /bytes/N: N bytes, up to %lu; GET /stats: counters as JSON\n",
 	       RESPONSE_BODY_MAX_BYTES);
 }
@@ -74,9 +84,19 @@ static int configure(struct server *srv, char **argv)
 		{ "sndbuf", "BYTES", .number = &s->sndbuf_bytes, .max = INT_MAX / 2,
 		  .help = "fixed SO_SNDBUF of the connections; 0: kernel default" },
 		{ "max-conns", "N", .number = &s->max_conns, .max = INT_MAX,
-		  .help = "connections open at once; 0: no limit" },
+		  .help = "connections open at once, in each copy; 0: no limit" },
 		{ "work", "N", .number = &s->work, .max = 1000000,
 		  .help = "read the response N times before sending it" },
+		{ "threads", "N", .number = &s->threads, .min = 1, .max = COUNTERS_CELLS / 2,
+		  .help = "threads; not given: see below",
+		  .only = "threads dispatch dispatch-fix netty hybrid" },
+		{ "max-writes", "N", .number = &s->max_writes, .min = 1, .max = INT_MAX,
+		  .help = "write() calls on a response before others are served",
+		  .only = "netty hybrid" },
+		{ "copies", "N", .number = &s->copies, .min = 1, .max = 1024,
+		  .help = "processes that share the port" },
+		{ "pin", .flag = &s->is_pinned,
+		  .help = "copies, or with one copy its threads, in turn to cores" },
 		{ "et", .flag = &s->is_edge_triggered, .only = "yield",
 		  .help = "edge-triggered epoll" },
 		{ "help", .flag = &wants_help, .help = "this text" },
@@ -94,6 +114,8 @@ static int configure(struct server *srv, char **argv)
 		fprintf(stderr, "unknown architecture '%s', see --help\n", s->arch_name);
 		return -EINVAL;
 	}
+	if (!s->threads)
+		s->threads = srv->arch->threads;
 	return check_tags(rows, srv->arch) ? 0 : -EINVAL;
 }
 
@@ -103,7 +125,7 @@ static int serve(struct server *srv)
 
 	if (!ret) {
 		server_announce(srv);
-		ret = srv->arch->run(srv);
+		ret = copies_run(srv);
 		if (ret)
 			fprintf(stderr, "--arch %s failed: %s\n", srv->arch->name, strerror(-ret));
 	}
@@ -114,7 +136,10 @@ static int serve(struct server *srv)
 /* Exit status: 0 after SIGTERM or SIGINT, 1 where it could not serve, 2 for a bad command line. */
 int main(int argc, char **argv)
 {
-	struct server srv = { .settings = { .arch_name = "single", .host = "127.0.0.1" } };
+	struct server srv = { .settings = { .arch_name = "single",
+					    .host = "127.0.0.1",
+					    .max_writes = 16, /* Netty's writeSpinCount */
+					    .copies = 1 } };
 	int ret = configure(&srv, argv);
 
 	(void)argc;

@@ -3,41 +3,44 @@
 
 #include <errno.h>
 #include <netdb.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "listener.h"
+#include "pin.h"
+
 static struct server *signalled;
 
 /* The flag is for loops that compute or spin, the eventfd for those that wait. */
+void server_stop(struct server *srv)
+{
+	__atomic_store_n(&srv->is_stopping, true, __ATOMIC_RELAXED);
+	eventfd_write(srv->stop_fd, 1);
+}
+
 static void on_stop_signal(int signum)
 {
 	int saved = errno;
 
 	(void)signum;
-	__atomic_store_n(&signalled->is_stopping, true, __ATOMIC_RELAXED);
-	eventfd_write(signalled->stop_fd, 1);
+	server_stop(signalled);
 	errno = saved;
 }
 
-static int signals_take(struct server *srv)
+static void signals_take(struct server *srv)
 {
 	struct sigaction stop = { .sa_handler = on_stop_signal, .sa_flags = SA_RESTART };
 	struct sigaction ignore = { .sa_handler = SIG_IGN };
 
-	srv->stop_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-	if (srv->stop_fd < 0)
-		return -errno;
 	signalled = srv;
 	sigaction(SIGTERM, &stop, NULL);
 	sigaction(SIGINT, &stop, NULL);
 	sigaction(SIGPIPE, &ignore, NULL); /* a client gone is an EPIPE like any other */
-	return 0;
 }
 
 static void signals_leave(void)
@@ -61,61 +64,71 @@ static void limits_raise(void)
 	}
 }
 
-/* Options that accepted sockets inherit, so that they cost nothing per connection. */
-static int listener_tune(int fd, long sndbuf_bytes)
+static void fd_close(int *fd)
 {
-	int on = 1, size = (int)sndbuf_bytes;
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+}
 
-	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0)
-		return -errno;
-	/* Tomcat and Netty set it too. Without it the short end of a response that was cut by a
-	 * stall waits for the client's delayed ACK, which would be counted as our slowness. */
-	if (setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) < 0)
-		return -errno;
-	/* The kernel doubles it, and stops tuning it: what the paper's 16 KB buffer does. */
-	if (size && setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size)) < 0)
-		return -errno;
+static int listeners_take(struct server *srv)
+{
+	size_t count = (size_t)srv->settings.copies;
+	int ret;
+
+	srv->listen_fds = calloc(count, sizeof(*srv->listen_fds));
+	if (!srv->listen_fds)
+		return -ENOMEM;
+	ret = listeners_open(&srv->settings, srv->listen_fds, srv->settings.copies);
+	if (ret) {
+		free(srv->listen_fds);
+		srv->listen_fds = NULL;
+		return ret;
+	}
+	srv->listen_fd = srv->listen_fds[0];
 	return 0;
 }
 
-static int listener_bind(const struct addrinfo *info, long sndbuf_bytes, int *ret_fd)
+void server_close_listeners(struct server *srv)
 {
-	int fd = socket(info->ai_family, info->ai_socktype | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	int ret;
-
-	if (fd < 0)
-		return -errno;
-	ret = listener_tune(fd, sndbuf_bytes);
-	/* 65 535: the kernel cuts it to net.core.somaxconn. */
-	if (!ret && (bind(fd, info->ai_addr, info->ai_addrlen) < 0 || listen(fd, 65535) < 0))
-		ret = -errno;
-	if (ret)
-		close(fd);
-	else
-		*ret_fd = fd;
-	return ret;
+	if (!srv->listen_fds) {
+		fd_close(&srv->listen_fd);
+		return;
+	}
+	for (long i = 0; i < srv->settings.copies; i++)
+		close(srv->listen_fds[i]);
+	free(srv->listen_fds);
+	srv->listen_fds = NULL;
+	srv->listen_fd = -1;
 }
 
-static int listener_open(struct server *srv)
+/* What threads sleep on. Not to be shared with another process: its ends and closes are not ours.
+ */
+static int wakes_open(struct server *srv)
 {
-	const struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE };
-	const struct settings *s = &srv->settings;
-	struct addrinfo *infos, *info;
-	char port[16];
+	srv->stop_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	return srv->stop_fd < 0 ? -errno : gate_init(&srv->gate);
+}
+
+static void wakes_close(struct server *srv)
+{
+	fd_close(&srv->stop_fd);
+	gate_clear(&srv->gate);
+}
+
+static int server_prepare(struct server *srv)
+{
 	int ret;
 
-	snprintf(port, sizeof(port), "%ld", s->port);
-	ret = getaddrinfo(s->host, port, &hints, &infos);
-	if (ret) {
-		fprintf(stderr, "cannot resolve '%s': %s\n", s->host, gai_strerror(ret));
-		return -EADDRNOTAVAIL;
-	}
-	ret = -EADDRNOTAVAIL;
-	for (info = infos; info && ret; info = info->ai_next)
-		ret = listener_bind(info, s->sndbuf_bytes, &srv->listen_fd);
-	freeaddrinfo(infos);
-	if (ret)
-		fprintf(stderr, "cannot listen on %s:%ld: %s\n", s->host, s->port, strerror(-ret));
+	limits_raise();
+	srv->counters = counters_map();
+	if (!srv->counters)
+		return -errno;
+	ret = pin_init(srv);
+	if (!ret)
+		ret = wakes_open(srv);
+	if (!ret)
+		signals_take(srv);
 	return ret;
 }
 
@@ -125,28 +138,37 @@ int server_open(struct server *srv)
 
 	srv->listen_fd = -1;
 	srv->stop_fd = -1;
-	limits_raise();
-	srv->counters = counters_map();
-	ret = srv->counters ? signals_take(srv) : -errno;
+	srv->gate.wake_fd = -1;
+	ret = server_prepare(srv);
 	if (ret) {
 		fprintf(stderr, "cannot start: %s\n", strerror(-ret));
 		return ret;
 	}
-	return listener_open(srv);
+	return listeners_take(srv);
+}
+
+int server_become_copy(struct server *srv, long index)
+{
+	int own = srv->listen_fds[index];
+
+	for (long i = 0; i < srv->settings.copies; i++)
+		if (i != index)
+			close(srv->listen_fds[i]);
+	free(srv->listen_fds);
+	srv->listen_fds = NULL;
+	srv->listen_fd = own;
+	wakes_close(srv);
+	return wakes_open(srv);
 }
 
 void server_close(struct server *srv)
 {
 	signals_leave();
-	if (srv->listen_fd >= 0)
-		close(srv->listen_fd);
-	if (srv->stop_fd >= 0)
-		close(srv->stop_fd);
+	server_close_listeners(srv);
+	wakes_close(srv);
 	response_cache_clear(&srv->cache);
 	counters_unmap(srv->counters);
 	srv->counters = NULL;
-	srv->listen_fd = -1;
-	srv->stop_fd = -1;
 }
 
 void server_announce(const struct server *srv)
@@ -162,10 +184,23 @@ void server_announce(const struct server *srv)
 	fflush(stdout);
 }
 
+/* Per process and not in the counters, because only the kernel counts switches. */
+static void print_process(const struct server *srv, FILE *out)
+{
+	struct rusage usage = { 0 };
+
+	getrusage(RUSAGE_SELF, &usage);
+	fprintf(out, ",\"copies\":%ld,\"this_copy\":{\"pid\":%ld", srv->settings.copies,
+		(long)getpid());
+	fprintf(out, ",\"voluntary_switches\":%ld,\"involuntary_switches\":%ld}", usage.ru_nvcsw,
+		usage.ru_nivcsw);
+}
+
 void server_print_stats(const struct server *srv, FILE *out)
 {
 	fprintf(out, "{\"arch\":\"%s\",", srv->arch->name);
 	counters_print(srv->counters, out);
+	print_process(srv, out);
 	if (srv->arch->print_stats)
 		srv->arch->print_stats(srv, out);
 	fprintf(out, "}\n");

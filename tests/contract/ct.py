@@ -69,8 +69,9 @@ def main():
         except Exception as e:  # a broken test is a failed test
             word, detail = "not ok", f"{e!r} {traceback.format_exc(limit=-3)}"
         counts[word] += 1
-        print(f"{word} {name}" + (": " + " | ".join(detail.split("\n")) if detail else ""),
-              flush=True)
+        detail = " | ".join(detail.split("\n"))
+        detail = detail if len(detail) < 1500 else f"{detail[:700]} ... {detail[-700:]}"
+        print(f"{word} {name}" + (f": {detail}" if detail else ""), flush=True)
     if counts["not ok"]:
         sys.exit(1)
     sys.exit(0 if counts["ok"] else 77)

@@ -48,9 +48,10 @@ def out_of_anything():
     ct.check(r.fact("returned") <= total <= r.fact("begun"),
              f"{total} writes, wanted {r.fact('returned')} to {r.fact('begun')} "
              f"after {r.fact('signals')} jumps")
-    ct.check_equal(r.kept.total("eagain_writes"), 5, "refusals after the jumps")
-    rows = sum(s.writes for s in r.kept.sockets if s.fd == r.fact("fd") and s.eagain_writes)
-    ct.check_equal(rows, later, "writes in the rows of the sockets after the jumps")
+    # Afterwards nothing is wrong with the number jumped out of most: five sockets in a row.
+    rows = [s for s in r.kept.sockets if s.fd == r.fact("fd") and s.eagain_writes]
+    ct.check_equal(sum(s.eagain_writes for s in rows), 5, "refusals after the jumps")
+    ct.check_equal(sum(s.writes for s in rows), later, "writes after the jumps")
 
 
 ct.main()

@@ -17,6 +17,7 @@ def compare(r):
     ct.compare(r.kept, expects)
     if "thread_rows" in r.facts:
         ct.check_equal(len(r.kept.threads), r.fact("thread_rows"), "thread rows in use")
+        ct.check_equal(r.kept.globals["threads_untracked"], 0, "threads without a row: not reused")
 
 
 def add(name, what="", **settings):
@@ -55,7 +56,7 @@ def min_stack():
         os.makedirs(place.dir, 0o700)
         for pid in range(4100000, 4100100):
             with open(place.path(pid), "wb") as f:
-                f.write(ct.layout().magic.to_bytes(8, "little"))
+                f.write(ct.layout().magic.to_bytes(8, "little") + bytes(8192))
         r = ct.Run(place, [*ct.SWEEPER, ct.helper("ct_threads"), "min_stack"],
                    place.env(mode="adapt", UNSPIN_WRITE="grow")).ok()
         r.kept = place.stats(r.fact("sweeper"))

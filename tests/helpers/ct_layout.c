@@ -95,6 +95,7 @@ static void header(void)
 	A(stats_header, option_value); A(stats_header, option_is_set);
 	A(stats_header, stats_dir); A(stats_header, problem);
 	F(stats_header, next_decision); F(stats_header, next_socket); F(stats_header, next_thread);
+	F(stats_header, comm);
 	S(stats_header);
 }
 

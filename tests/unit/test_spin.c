@@ -132,20 +132,41 @@ static void spinner_from_the_sixteenth_try_on_and_only_once(void **unused)
 	assert_int_equal(h.episodes, 2);
 }
 
-static void short_writes_go_on_with_the_episode(void **unused)
+static void short_writes_neither_add_to_an_episode_nor_end_it(void **unused)
 {
 	struct host h;
 
 	(void)unused;
 	begin(&h);
 	write_again(&h, 500);
+	write_again(&h, -1); /* a try after a short write: no spin */
+	assert_int_equal(h.spins, 0);
+	write_again(&h, 20); /* a try after EAGAIN: a spin, though it brought something */
+	assert_int_equal(h.spins, 1);
+	write_again(&h, -1); /* again after a short write */
 	write_again(&h, -1);
-	write_again(&h, 20);
-	write_again(&h, -1);
-	assert_int_equal(h.stalls, 4);
+	assert_int_equal(h.stalls, 5);
 	assert_int_equal(h.episodes, 1);
-	assert_int_equal(h.spins, 3);
+	assert_int_equal(h.spins, 2);
+	assert_int_equal(h.seen.tries, 3);
 	assert_int_equal(spin_turn(&h.state), 520);
+}
+
+/* What nginx does, as every edge-triggered server must. */
+static void writing_until_eagain_and_then_waiting_is_no_spin(void **unused)
+{
+	struct host h;
+
+	(void)unused;
+	begin(&h);
+	for (int i = 0; i < 50; i++) {
+		write_again(&h, 300);
+		write_again(&h, -1);
+		wait_once(&h);
+	}
+	assert_int_equal(h.stalls, 100);
+	assert_int_equal(h.spins + h.episodes + h.spinners, 0);
+	assert_int_equal(h.resumes, 49);
 }
 
 static void another_threads_write_is_a_resume(void **unused)
@@ -251,7 +272,8 @@ int main(void)
 		cmocka_unit_test(partial_write_then_return_to_the_loop_is_no_spin),
 		cmocka_unit_test(twenty_three_fruitless_tries_are_counted_as_such),
 		cmocka_unit_test(spinner_from_the_sixteenth_try_on_and_only_once),
-		cmocka_unit_test(short_writes_go_on_with_the_episode),
+		cmocka_unit_test(short_writes_neither_add_to_an_episode_nor_end_it),
+		cmocka_unit_test(writing_until_eagain_and_then_waiting_is_no_spin),
 		cmocka_unit_test(another_threads_write_is_a_resume),
 		cmocka_unit_test(writable_event_ends_the_spin),
 		cmocka_unit_test(registering_ends_the_spin_but_the_next_stall_may_spin_again),

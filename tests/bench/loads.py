@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: MIT
+"""Clients: closed-loop load (wrk, redisload.py) and the byte checks before it."""
+import json
+import os
+import re
+import subprocess
+import time
+
+import cells
+import servers
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+UNITS_BYTES = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
+UNITS_MS = {"us": 0.001, "ms": 1, "s": 1000, "m": 60000, "h": 3600000}
+EXTRA_S = 60  # a load may take longer than asked, before it counts as hung
+
+
+def path_of(cell, size):
+    return f"/{size}" if cell.is_real else f"/bytes/{size}"
+
+
+def redis(*words):
+    return [servers.PYTHON, os.path.join(HERE, "redisload.py"), *map(str, words)]
+
+
+def wrk_argv(cell, address, seconds):
+    base = "http://%s:%d" % address
+    argv = ["wrk", "-t1", f"-c{cell.conns}", f"-d{seconds}s", "--timeout", "300s", "--latency"]
+    if cell.closing:
+        argv += ["-H", "Connection: close"]
+    if cell.heavy == 100:
+        return argv + [base + path_of(cell, cell.size)]
+    if cell.heavy == 0:
+        return argv + [base + path_of(cell, cells.LIGHT)]
+    return argv + ["-s", os.path.join(HERE, "mix.lua"), base, "--", path_of(cell, cell.size),
+                   path_of(cell, cells.LIGHT), str(cell.heavy)]
+
+
+def load_argv(cell, address, seconds):
+    if cell.host == "redis":
+        return redis("load", *address, cell.size, cell.conns, 1, seconds)
+    return wrk_argv(cell, address, seconds)
+
+
+def milliseconds(text):
+    value, unit = re.fullmatch(r"([\d.]+)([a-z]+)", text).groups()
+    return float(value) * UNITS_MS[unit]
+
+
+def parse_wrk(text):
+    """wrk's report; percentiles are None where nothing was answered."""
+    done = re.search(r"(\d+) requests in \S+ ([\d.]+)([KMGT]?)B read", text)
+    rate = re.search(r"Requests/sec:\s+([\d.]+)", text)
+    if not done or not rate:
+        raise servers.Failed(f"wrk said no figures: {text[-300:]!r}")
+    requests = int(done.group(1))
+    percentiles = {name: re.search(rf"^ +{name}% +(\S+) *$", text, re.M) for name in ("50", "99")}
+    errors = sum(map(int, re.findall(r"(?:connect|read|write|timeout) (\d+)", text)))
+    errors += sum(map(int, re.findall(r"Non-2xx or 3xx responses: (\d+)", text)))
+    return {"requests": requests, "rps": float(rate.group(1)), "errors": errors,
+            "read_mb": float(done.group(2)) * UNITS_BYTES[done.group(3)] / 1e6,
+            **{f"p{name}_ms": milliseconds(found.group(1)) if found and requests else None
+               for name, found in percentiles.items()}}
+
+
+def sent_bytes(device="veth0"):
+    """Bytes the server's host has sent so far; the network namespace is ours alone."""
+    for line in servers.read("/proc/net/dev").splitlines():
+        name, _, counts = line.partition(":")
+        if name.strip() == device:
+            return int(counts.split()[8])
+    raise servers.Failed(f"no device {device}: not inside the lab")
+
+
+def run_load(cell, client, address, seconds):
+    """
+    One load; its figures, and late_mb_s: what the server's host sent in the last third of the time.
+    """
+    start = time.monotonic()
+    process = subprocess.Popen([*client, *load_argv(cell, address, seconds)], text=True,
+                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    try:
+        time.sleep(seconds * 2 / 3)
+        sent, at = sent_bytes(), time.monotonic()
+        time.sleep(max(0, start + seconds - at))
+        late = (sent_bytes() - sent) / (time.monotonic() - at) / 1e6
+        out, _ = process.communicate(timeout=EXTRA_S)
+    except subprocess.TimeoutExpired:
+        raise servers.Failed(f"the load did not end within {seconds + EXTRA_S} s") from None
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+    result = parse_redisload(out) if cell.host == "redis" else parse_wrk(out)
+    return {**result, "late_mb_s": late}
+
+
+def parse_redisload(text):
+    try:
+        return json.loads(text)
+    except ValueError:
+        raise servers.Failed(f"redisload: {text[-300:]!r}") from None
+
+
+def verify_argvs(build, place, cell, address):
+    """Few answers where one takes long; of each size that the load asks for."""
+    path = servers.body_path(place, cell.size)
+    if cell.host == "redis":
+        return [redis("verify", *address, path, 4)]
+    is_slow = cells.response_s(cell) > 0.2
+    sizes = [cell.size] * (cell.heavy > 0) + [cells.LIGHT] * (cell.heavy < 100)
+    argvs = []
+    for size in sizes:
+        # Two requests per connection: the second meets what the shim learnt from the first.
+        argv = [os.path.join(build, "slowread"), "--host", address[0], "--port", str(address[1]),
+                "--path", path_of(cell, size), "--conns", "1" if is_slow else "4", "--requests",
+                "2", "--timeout-s", "60"]
+        argv += ["--expect", path] if cell.is_real else ["--verify"]
+        argvs.append(argv + (["--close"] if cell.closing else []))
+    return argvs
+
+
+def verify(build, place, cell, client, address):
+    """Raises Failed unless every byte is right."""
+    for argv in verify_argvs(build, place, cell, address):
+        done = subprocess.run([*client, *argv], capture_output=True, text=True,
+                              timeout=60 + EXTRA_S)
+        try:
+            said = json.loads(done.stdout)
+        except ValueError:
+            said = {}
+        if done.returncode or said.get("mismatches", 1) or said.get("errors", 1):
+            raise servers.Failed(f"wrong answers: {(done.stdout + done.stderr).strip()[-300:]}")
+
+
+def settle(cell, client, address, place):
+    """What a server needs before anything is asked of it."""
+    if cell.host == "redis":
+        argv = redis("store", *address, servers.body_path(place, cell.size))
+        if subprocess.run([*client, *argv], stdout=subprocess.DEVNULL).returncode:
+            raise servers.Failed("redis did not store the value")

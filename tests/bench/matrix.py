@@ -1,0 +1,309 @@
+#!/usr/bin/env -S /usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""
+The matrix of issue 3: reactors and real servers, bare, under the shim and tuned by hand.
+
+    matrix.py --list                 the cells, and how long they would take
+    matrix.py                        measure all; again: go on where it stopped
+    matrix.py --quick                a selection in under ten minutes, one second a run
+    matrix.py --report [--quick]     write docs/RESULTS.md and docs/results/ from what is there
+    matrix.py --selftest             check the runner itself
+
+Reading order: cells.py (what), variants.py (how served), inside.py (one cell, inside a lab),
+servers.py and loads.py, store.py (raw data), figures.py and report.py. Exit status: 0, 1 after any
+error, 2 for a bad option, 77 where no lab can be made.
+"""
+import argparse
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+sys.dont_write_bytecode = True
+import cells
+import machine
+import report
+import store
+import variants
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+ROOT = machine.ROOT
+BUILD = os.path.join(ROOT, os.environ.get("B", "build"))
+PYTHON = "/usr/bin/python3"
+
+QUICK = {"seconds": 1, "variants": "bare,auto,sndbuf"}
+OVERHEAD_S = 0.5  # of a run, start and end of its server; then as measured
+VERIFY_S = 0.5
+
+
+def fail(text, status=2):
+    print(f"matrix: {text}", file=sys.stderr)
+    sys.exit(status)
+
+
+def parse_options(words):
+    p = argparse.ArgumentParser(description=__doc__,
+                                formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument("--list", action="store_true", help="print what would be measured, and stop")
+    p.add_argument("--report", action="store_true", help="write the report, measure nothing")
+    p.add_argument("--selftest", action="store_true", help="check the runner, measure nothing")
+    p.add_argument("--quick", action="store_true", help="few cells, 1 s runs: under ten minutes")
+    p.add_argument("--cells", metavar="PATTERN", default="",
+                   help="only cells whose group, id or title this regular expression finds")
+    p.add_argument("--variants", metavar="A,B,…", help="only these (default: all but hybrid)")
+    p.add_argument("--rounds", type=int, default=5, metavar="N", help="runs of each (default 5)")
+    p.add_argument("--seconds", type=int, metavar="S", help="length of a run (3; quick: 1)")
+    p.add_argument("--warmup", type=int, default=0, metavar="S",
+                   help="load before each run, on connections of its own: warms the server, not "
+                   "the kernel's buffers (default 0)")
+    p.add_argument("--csv", metavar="FILE", help="raw data (default build/matrix/…)")
+    p.add_argument("--output", metavar="FILE", default=os.path.join(ROOT, "docs", "RESULTS.md"),
+                   help="of --report (default docs/RESULTS.md)")
+    options = p.parse_args(words)
+    options.seconds = options.seconds or (QUICK["seconds"] if options.quick else 3)
+    options.variants = options.variants or (QUICK["variants"] if options.quick else None)
+    if options.rounds < 1 or options.seconds < 1 or options.warmup < 0:
+        fail("--rounds and --seconds are at least 1, --warmup at least 0")
+    return options
+
+
+def choose_variants(options, config_def):
+    every = variants.all_variants(config_def)
+    if not options.variants:
+        return [v for v in every if not v.is_extra]
+    wanted = options.variants.split(",")
+    unknown = set(wanted) - {v.name for v in every}
+    if unknown:
+        fail(f"no such variant: {' '.join(sorted(unknown))}; there are "
+             f"{' '.join(v.name for v in every)}")
+    return [v for v in every if v.name in wanted]
+
+
+def choose_cells(options):
+    """(group, cell) in the order of measuring."""
+    quick = set(cells.quick()) if options.quick else None
+    try:
+        pattern = re.compile(options.cells)
+    except re.error as why:
+        fail(f"--cells: {why}")
+    return [(group, cell) for group, members in cells.everything().items() for cell in members
+            if (quick is None or cell.id in quick)
+            and any(map(pattern.search, (group, cell.id, cell.title)))]
+
+
+def rotated(names, round_, rounds):
+    """Order of a round: each begins elsewhere, over all rounds evenly spread."""
+    start = (round_ - 1) * max(1, len(names) // rounds) % max(1, len(names))
+    return names[start:] + names[:start]
+
+
+class Plan:
+    """What is to be measured, what of it cannot be, and what of it is done."""
+
+    def __init__(self, options, config_def):
+        self.options = options
+        self.cells = choose_cells(options)
+        self.variants = choose_variants(options, config_def)
+        self.skipped = {}  # (cell id, variant name): reason
+        archs = variants.reactor_archs(os.path.join(BUILD, "reactor"))
+        for _, cell in self.cells:
+            for variant in variants.of_cell(cell, self.variants):
+                why = variants.why_missing(cell, variant, archs, shutil.which)
+                if why:
+                    self.skipped[cell.id, variant.name] = why
+
+    def names(self, cell):
+        return [v.name for v in variants.of_cell(cell, self.variants)
+                if (cell.id, v.name) not in self.skipped]
+
+    def runs(self, cell, is_done=lambda *run: False):
+        """[variant, round] still to do; round 0, the byte check, before a variant's first."""
+        names, rounds = self.names(cell), range(1, self.options.rounds + 1)
+        timed = [[name, r] for r in rounds for name in rotated(names, r, self.options.rounds)
+                 if not is_done(cell.id, name, r)]
+        checks = [[name, 0] for name in names if any(name == n for n, _ in timed)
+                  and not is_done(cell.id, name, 0)]
+        return checks + timed
+
+    def seconds_of(self, cell, runs, overhead_s=OVERHEAD_S):
+        """Estimate for a list of runs of a cell."""
+        each = cell.run_seconds(self.options.seconds) + self.options.warmup + overhead_s
+        check = VERIFY_S + 4 * cells.response_s(cell)
+        return sum(each if round_ else check for _, round_ in runs)
+
+
+def clock(seconds):
+    return "%d:%02d:%02d" % (seconds // 3600, seconds // 60 % 60, seconds % 60)
+
+
+def print_list(plan):
+    total, count = 0, 0
+    for group, cell in plan.cells:
+        runs = plan.runs(cell)
+        total, count = total + plan.seconds_of(cell, runs), count + len(runs)
+        print(f"{group:<9}{cell.id:<48}{cell.run_seconds(plan.options.seconds):>2} s  "
+              f"{' '.join(plan.names(cell)) or '-'}{'  ' if cell.title else ''}{cell.title}")
+    for why in sorted(set(plan.skipped.values())):
+        print(f"skipped: {list(plan.skipped.values()).count(why)} combinations, {why}")
+    print(f"{cells.RULE}: {len(cells.product()) - len(cells.feasible())} of "
+          f"{len(cells.product())}")
+    print(f"{len(plan.cells)} cells, {count} runs, about {clock(total)}")
+
+
+class Progress:
+    def __init__(self, plan, todo):
+        self.plan = plan
+        self.left = {cell.id: list(runs) for cell, runs in todo}
+        self.cells = {cell.id: cell for cell, _ in todo}
+        self.total, self.done = sum(len(runs) for _, runs in todo), 0
+        self.overheads, self.last = [], time.monotonic()
+
+    def tell(self, row):
+        cell, now = self.cells[row["cell"]], time.monotonic()
+        if row["round"] and not row.get("errors"):
+            self.overheads.append(now - self.last - self.plan.seconds_of(cell, [["", 1]], 0))
+        self.last, self.done = now, self.done + 1
+        self.left[cell.id].remove([row["variant"], row["round"]])
+        overhead = (sum(self.overheads[-50:]) / len(self.overheads[-50:]) if self.overheads
+                    else OVERHEAD_S)
+        left = sum(self.plan.seconds_of(self.cells[name], runs, overhead)
+                   for name, runs in self.left.items())
+        print(f"[{self.done}/{self.total} {clock(left)} left] {cell.id} {row['variant']} "
+              f"{self.figures(row)}", flush=True)
+
+    @staticmethod
+    def figures(row):
+        if row.get("rps") is None:
+            return row["note"]
+        p99 = f"{row['p99_ms']:.1f} ms" if row.get("p99_ms") is not None else "-"
+        return (f"round {row['round']}: {row['rps']:.1f}/s, p99 {p99}, "
+                f"{row.get('writes', 0):.1f} writes"
+                + (f", {row['errors']} ERRORS" if row["errors"] else "")
+                + (f", {row['note']}" if row["note"] else ""))
+
+
+def lab_argv(cell):
+    argv = [os.path.join(BUILD, "lab"), "--cc", "cubic", "--rtt-us", str(cell.rtt_ms * 1000)]
+    if cell.rcvbuf:
+        argv += ["--client-rmem", str(cell.rcvbuf)]
+    return argv + ["--", PYTHON, os.path.join(HERE, "inside.py")]
+
+
+def measure_cell(cell, runs, options, config_def, sink):
+    """One lab; each row goes to sink as it comes. Returns whether the lab ended well."""
+    with tempfile.TemporaryDirectory(prefix="unspin-matrix-") as place:
+        os.chmod(place, 0o755)
+        plan = {"cell": cell.id, "place": place, "build": BUILD, "config_def": config_def,
+                "seconds": cell.run_seconds(options.seconds), "warmup": options.warmup,
+                "runs": runs}
+        with subprocess.Popen(lab_argv(cell), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                              text=True) as lab:
+            try:
+                lab.stdin.write(json.dumps(plan))
+                lab.stdin.close()
+                for line in lab.stdout:
+                    sink({**json.loads(line), "seconds": plan["seconds"]})
+            except BaseException:
+                lab.terminate()  # ends everything inside at once
+                raise
+        return lab.returncode == 0
+
+
+def need_lab():
+    probe = subprocess.run([os.path.join(BUILD, "lab"), "--probe"], capture_output=True, text=True)
+    if probe.returncode:
+        fail(f"no lab can be made here: {(probe.stdout + probe.stderr).strip()}", 77)
+    if not shutil.which("wrk"):
+        fail("wrk is not installed (make deps)", 77)
+
+
+def warn(plan):
+    if machine.is_stale(BUILD):
+        print("matrix: a source is newer than libunspin.so: make", file=sys.stderr)
+    if os.getloadavg()[0] > 0.5:
+        print(f"matrix: the machine is busy (load {os.getloadavg()[0]:.2f}): no results today",
+              file=sys.stderr)
+    for why in sorted(set(plan.skipped.values())):
+        print(f"matrix: {list(plan.skipped.values()).count(why)} combinations skipped: {why}",
+              file=sys.stderr)
+
+
+def measure(plan, config_def, path):
+    options = plan.options
+    need_lab()
+    warn(plan)
+    facts = machine.facts(BUILD, options.seconds, options.warmup)
+    data = store.Store(path, facts)
+    for fact in ("library", "seconds", "warmup"):
+        if data.facts.get(fact) != facts[fact]:
+            fail(f"{path} was made with another {fact}: {data.facts.get(fact)}")
+    todo = [(cell, plan.runs(cell, data.is_done)) for _, cell in plan.cells]
+    todo = [(cell, runs) for cell, runs in todo if runs]
+    progress, is_well = Progress(plan, todo), True
+    print(f"{path}: {progress.total} runs to do", flush=True)
+
+    def sink(row):
+        nonlocal is_well
+        data.add(row)
+        is_well &= not row.get("errors")
+        progress.tell(row)
+    for cell, runs in todo:
+        if machine.library(BUILD) != facts["library"]:
+            fail("libunspin.so has changed meanwhile: start again", 1)
+        if not measure_cell(cell, runs, options, config_def, sink):
+            print(f"matrix: the lab of {cell.id} failed", file=sys.stderr)
+            is_well = False
+    data.close()
+    return 0 if is_well else 1
+
+
+def write_report(plan, path):
+    if not os.path.exists(path):
+        there = os.path.dirname(path)
+        fail(f"nothing measured yet with this build and --seconds: no {path}; "
+             f"others: {' '.join(os.listdir(there)) if os.path.isdir(there) else 'none'}")
+    facts, rows = store.load(path)
+    hand = [v.name for v in variants.HAND if not v.is_extra]
+    stored = report.write(path, facts, rows, hand, plan.skipped, plan.options.output)
+    print(f"wrote {plan.options.output} and {stored}")
+    return 0
+
+
+def main(words):
+    options = parse_options(words)
+    if options.selftest:
+        test = os.path.join(ROOT, "tests", "contract", "test_bench_matrix.py")
+        return subprocess.run([PYTHON, test]).returncode
+    for name in ("libunspin.so", "reactor", "lab", "slowread"):
+        if not os.path.exists(os.path.join(BUILD, name)):
+            fail(f"{os.path.join(BUILD, name)} is missing: make")
+    with open(os.path.join(ROOT, "shim", "config.def")) as f:
+        config_def = f.read()
+    plan = Plan(options, config_def)
+    if not plan.cells:
+        fail(f"no cell matches '{options.cells}'")
+    path = os.path.abspath(options.csv or machine.data_path(BUILD, options.seconds,
+                                                           options.warmup))
+    if options.list:
+        print_list(plan)
+        return 0
+    if options.report:
+        return write_report(plan, path)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        return measure(plan, config_def, path)
+    except store.Busy:
+        fail(f"{path} is being written by another runner", 1)
+    except store.Foreign:
+        fail(f"{path} has other columns: name another --csv", 1)
+    except KeyboardInterrupt:
+        fail("interrupted; the same command goes on", 130)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

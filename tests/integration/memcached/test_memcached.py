@@ -1,0 +1,131 @@
+#!/usr/bin/env -S /usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""
+memcached: libevent threads, and `-o drop_privileges`, a seccomp filter that answers EACCES to
+most of what the library could want to ask (sendto, poll, getsockopt, setsockopt, and write but to
+stdout and stderr): the shim must count on and change nothing.
+"""
+
+import os
+import pwd
+import sys
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+from cases import MODES, run_counts
+from common import Failed, Skip, box, equal, free_port, is_root, need, run, stat, total, true
+from fetch import (SIZES, SLOW, STANDARD_LOAD_BYTES, Connection, content, fetch_everything,
+                   in_parallel)
+from servers import Server
+
+
+class Client(Connection):
+    """The text protocol: set and get."""
+
+    def store(self, name):
+        body = content(name)
+        self.socket.sendall(b"set %s 0 0 %d\r\n%s\r\n" % (name.encode(), len(body), body))
+        if self.until(b"\r\n") != b"STORED":
+            raise Failed("set %s refused" % name)
+
+    def fetch(self, name):
+        self.socket.sendall(b"get %s\r\n" % name.encode())
+        length = int(self.until(b"\r\n").split()[3])
+        got = self.body(length)
+        if self.until(b"END\r\n") != b"\r\n":
+            raise Failed("answer %s does not end as it should" % name)
+        self.expect(name, length, got)
+
+
+class Memcached(Server):
+    client = Client
+    options = ()
+
+    def prepare(self):
+        self.program = need("memcached")
+        self.chosen_port = free_port()
+        # It drops to "nobody" before it makes its first socket, with which the file is made.
+        os.mkdir(self.stats_dir)
+        os.chmod(self.stats_dir, 0o1777)
+
+    def argv(self):
+        user = ["-u", "nobody"] if is_root() else []
+        return [self.program, "-l", "127.0.0.1", "-p", str(self.chosen_port), "-U", "0",
+                "-I", "16m", "-m", "128", "-t", "2", *user, *self.options]
+
+    def start(self):
+        super().start()
+        with self.connect() as client:
+            for name in SIZES:
+                client.store(name)
+        return self
+
+
+class MemcachedDropped(Memcached):
+    options = ("-o", "drop_privileges")
+
+
+def byte_exact(make, mode):
+    server = make(MODES[mode])
+    with server:
+        fetch_everything(server.connect)
+        if make is MemcachedDropped:
+            check_filter(server)
+    stats = server.stats()
+    if mode in ("bare", "off"):
+        equal("statistics files", sorted(stats), [])
+        return
+    equal("accepts", total(stats, "accepts"), server.connections)
+    true("write_bytes is less than was received",
+         total(stats, "write_bytes") >= STANDARD_LOAD_BYTES)
+    true("no write stalled although readers are slow",
+         total(stats, "eagain_writes") + total(stats, "short_writes"))
+
+
+def check_filter(server):
+    """The premise: the threads run under seccomp filters."""
+    with open("/proc/%d/status" % server.main_pid()) as f:
+        true("no seccomp filter is in place", "Seccomp:\t2" in f.read())
+
+
+def dropped_user_has_default_directory():
+    """Without UNSPIN_STATS_DIR the file goes where the user it becomes may write."""
+    if not is_root():
+        raise Skip("only root can start a server that drops privileges")
+    user = pwd.getpwnam("nobody").pw_uid
+    server = Memcached({"STATS_DIR": ""}, extra={"XDG_RUNTIME_DIR": box.directory("runtime")})
+    directory = "/dev/shm/unspin-%d" % user
+    with server:
+        path = os.path.join(directory, str(server.main_pid()))
+        try:
+            server.connect().fetch("1m")
+            equal("accepts", stat(path)["totals"]["accepts"], server.connections)
+            equal("owner", os.stat(path).st_uid, user)
+        finally:
+            if os.path.exists(path):
+                os.unlink(path)
+            if os.path.isdir(directory) and not os.listdir(directory):
+                os.rmdir(directory)
+
+
+def small_load(server):
+    def slow_reader():
+        with server.connect(SLOW) as connection:
+            connection.fetch("1m")
+            connection.fetch("100")
+    in_parallel([slow_reader] * 3)
+
+
+def all_modes_under_filter():
+    if b"drop_privileges" not in run([need("memcached"), "-h"]).stdout:
+        raise Skip("this memcached is built without drop_privileges; see silence/test_filter.py")
+    for mode in MODES:
+        byte_exact(MemcachedDropped, mode)
+
+
+suite = run_counts(Memcached, small_load)
+for name in MODES:
+    suite.run("memcached_%s_answers_are_byte_exact" % name, byte_exact, Memcached, name)
+suite.run("memcached_drop_privileges_answers_are_byte_exact", all_modes_under_filter)
+suite.run("memcached_dropped_user_has_default_directory", dropped_user_has_default_directory)
+suite.end()
