@@ -31,7 +31,7 @@ struct out {
 	const uint8_t *data;
 	uint8_t is_nonblocking; /* in effect for this call */
 	uint8_t may_be_short;	/* file or pipe ended: short or 0 without a stall */
-	uint8_t is_many;	/* sendmmsg: a later message's error is lost natively */
+	uint8_t has_steps;	/* sendmmsg, files, pipes: a later step's error is lost natively */
 	int odd, error;		/* errno before the call and after it */
 };
 

@@ -135,7 +135,7 @@ static ssize_t run_sendmmsg(struct out *o)
 		m[i].msg_hdr = (struct msghdr){ .msg_iov = &iov[i], .msg_iovlen = 1 };
 		m[i].msg_len = 77;
 	}
-	o->is_many = n > 1;
+	o->has_steps |= n > 1;
 	r = CALL(o, sendmmsg(o->fd, m, (unsigned)n, o->flags));
 	if (r < 0)
 		return r;

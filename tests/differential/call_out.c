@@ -37,6 +37,7 @@ static struct out prepare(struct conn *c, const struct out_op *op, uint64_t draw
 	o.is_nonblocking = c->is_nonblocking || o.flags & MSG_DONTWAIT;
 	/* Files and pipes: a pending signal cuts these calls short without a stall. */
 	o.may_be_short = op->is_file && c->plan->style == SCENE_bell;
+	o.has_steps = op->is_file || c->plan->kind == KIND_PIPE;
 	return o;
 }
 

@@ -243,7 +243,6 @@ static void case_options(uint64_t draw)
 	struct ends e;
 
 	exact_tcp(&e, draw & 1 ? 1 : 0);
-	trace("sndbuf %d\n", get_int(e.near, SO_SNDBUF));
 	DO("setsockopt", setsockopt(e.near, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size)));
 	trace("sndbuf %d error %d\n", get_int(e.near, SO_SNDBUF), get_int(e.near, SO_ERROR));
 	DO("write", write(e.near, pattern(1, 0), 1000));

@@ -56,8 +56,8 @@ static void rule_sigpipe(const struct out *o, const char *op, const struct befor
 	uint32_t got = self.sigpipes - b->sigpipes;
 	uint32_t due = r < 0 && error == EPIPE && !(o->flags & MSG_NOSIGNAL);
 
-	/* A handler that writes may be hit by its own; a later message of many likewise. */
-	if (o->conn->plan->takes_blocks || (o->is_many && r >= 0 && got <= 1))
+	/* A handler that writes may be hit by its own; a later step of a call of many likewise. */
+	if (o->conn->plan->takes_blocks || (o->has_steps && r >= 0 && (size_t)r < o->n && got <= 1))
 		return;
 	if (got != due)
 		violate("sigpipe", "%s on connection %u: returned %zd (%s), flags %x: %u SIGPIPE, natively %u",
@@ -101,7 +101,7 @@ void rules_out(const struct out *o, const char *op, const struct before *b, ssiz
 	if (r >= 0 && (size_t)r < o->n && !o->is_nonblocking && !c->has_timeout && !o->may_be_short &&
 	    !may_break(c) && self.signals == b->signals)
 		violate("short-blocking", "%s on connection %u: %zd of %zu", op, c->plan->id, r, o->n);
-	if (o->is_nonblocking && ms > CALL_MAX_MS)
+	if (o->is_nonblocking && ms > CALL_MAX_MS && self.signals == b->signals)
 		violate("held", "%s on connection %u took %llu ms", op, c->plan->id,
 			(unsigned long long)ms);
 	rule_sigpipe(o, op, b, r, error);

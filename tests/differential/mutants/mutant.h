@@ -26,7 +26,14 @@
 #include <time.h>
 #include <unistd.h>
 
-#define REAL(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
+/* Once: dlsym takes a lock, and whoever sleeps before the real call can be overtaken by a close. */
+#define REAL(name)                                                           \
+	({                                                                   \
+		static _Atomic(__typeof__(&name)) real_;                     \
+		if (!real_)                                                  \
+			real_ = (__typeof__(&name))dlsym(RTLD_NEXT, #name);  \
+		real_;                                                       \
+	})
 
 static inline int is_stalled(int fd, size_t n, int flags, ssize_t r)
 {
