@@ -48,9 +48,9 @@ static void wipe(struct fdrec *rec)
 	store_relaxed(&rec->epoll, &stats_epoll_sink);
 	store_relaxed(&rec->user, FD_NO_USER);
 	store_relaxed(&rec->pending, 0);
+	store_relaxed(&rec->epoll_fd, -1);
 	memset((char *)rec + offsetof(struct fdrec, spin), 0,
 	       sizeof(*rec) - offsetof(struct fdrec, spin));
-	store_relaxed(&rec->epoll_fd, -1);
 }
 
 /* Ends what the record stood for: last response, row, budget. Lock held. */

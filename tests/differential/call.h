@@ -18,7 +18,7 @@ struct thread_self {
 	volatile uint32_t signals, sigpipes;
 	struct conn *volatile current; /* whose write is in progress */
 	int pipe[2];		       /* for splice; made at first use */
-	int file;		       /* own description of the ring, for sendfile without offset */
+	int file; /* own description of the ring, for sendfile without offset */
 };
 extern __thread struct thread_self self;
 

@@ -36,7 +36,8 @@ static int is_tcp(int fd)
 	int protocol = 0;
 	socklen_t bytes = sizeof(protocol);
 
-	return !syscall(SYS_getsockopt, fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &bytes) && protocol == 6;
+	return !syscall(SYS_getsockopt, fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &bytes) &&
+	       protocol == 6;
 }
 
 static uint64_t now_ns(void)
@@ -111,7 +112,7 @@ static int replay(int fd)
 			return -1;                                                                 \
 		r_ = call;                                                                         \
 		saved_ = errno;                                                                    \
-		if (!((flags) & MSG_DONTWAIT) && is_stalled(fd, n, flags, r_) && is_tcp(fd) &&     \
+		if (!((flags)&MSG_DONTWAIT) && is_stalled(fd, n, flags, r_) && is_tcp(fd) &&       \
 		    calls_ == slots[fd].calls)                                                     \
 			r_ = finish(fd, buf, n, r_, calls_);                                       \
 		errno = r_ < 0 ? saved_ : entry_; /* success leaves errno as it was */             \
