@@ -39,7 +39,8 @@ static struct out prepare(struct conn *c, const struct out_op *op, uint64_t draw
 	o.flags = op->needs_socket && !op->is_file ? pick_flags(c, draw >> 16, n) : 0;
 	o.is_nonblocking = c->is_nonblocking || o.flags & MSG_DONTWAIT;
 	/* Files and pipes: a pending signal cuts these calls short without a stall. */
-	o.may_be_short = op->is_file && c->plan->style == SCENE_bell;
+	o.may_be_short =
+		op->is_file && (c->plan->style == SCENE_bell || c->plan->style == SCENE_chop);
 	o.has_steps = op->is_file || c->plan->kind == KIND_PIPE;
 	return o;
 }
