@@ -69,6 +69,13 @@ void spin_write(struct spin_state *s, const struct write_event *e, struct spin_s
 	}
 }
 
+void spin_went_on(struct spin_state *s, uint64_t bytes, int is_finished)
+{
+	s->response_bytes += bytes;
+	if (is_finished)
+		end_stall(s);
+}
+
 uint64_t spin_writable(struct spin_state *s, uint64_t now_ns)
 {
 	if (!s->tries)

@@ -44,6 +44,7 @@ struct fdrec {
 	uint32_t lock;	  /* epoch while held, else 0: a stale lock dies with its epoch at fork */
 	uint32_t pending; /* READY_* bits delivered and not used yet */
 	struct socket_row *socket; /* its row in the statistics, or the sink; never NULL if known */
+	uint64_t room_bytes; /* a longer write is looked at before the call (ahead.h) */
 	struct spin_state spin;
 	struct epoll_row *epoll; /* FD_EPOLL */
 	uint64_t cookie;	 /* SO_COOKIE; 0: not asked yet */
@@ -63,6 +64,11 @@ struct fdrec {
 	uint8_t is_looked_at;  /* addresses and buffer size are in the row */
 	uint32_t ops;	       /* slow-path operations so far, saturating: when to look */
 	struct stats_addr local; /* listener: handed to accepted sockets */
+	struct class_slot *class_slot; /* class of the response under way, or NULL (classes.h) */
+	uint32_t port;	  /* what its class is keyed by: policy/class.h */
+	int32_t kept_error; /* met by a retry, owed to the host's next call; 0: none */
+	/* Retries in progress (retry.c); survive the record's restart. */
+	uint32_t waiters, sending, generation;
 };
 
 /* What fast paths compare with; changes only at fork. */

@@ -72,7 +72,8 @@ int connect(int fd, const struct sockaddr *to, socklen_t to_bytes)
 {
 	int r = real.connect(fd, to, to_bytes);
 
-	socket_dialled(fd);
+	if (r == 0 || errno == EINPROGRESS) /* so the kernel has read the address */
+		socket_dialled(fd, to, to_bytes);
 	return r;
 }
 

@@ -12,6 +12,7 @@
 #include "stats.h"
 #include "sys.h"
 #include "thread.h"
+#include "treat.h"
 
 #include <string.h>
 #include <sys/auxv.h>
@@ -68,6 +69,7 @@ __attribute__((constructor)) static void begin(void)
 		say_problems(&config);
 	stats_configure(&config, environ);
 	action_configure(&config);
+	treat_configure(&config);
 	fdtable_next_epoch();
 	if (config.value[CONFIG_mode] != MODE_OFF) {
 		__register_atfork(NULL, NULL, begin_child, &__dso_handle);

@@ -1,13 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 #include "socket.h"
 
+#include "../policy/class.h"
+#include "ahead.h"
+#include "classes.h"
 #include "epoll_map.h"
 #include "guard.h"
 #include "stats.h"
+#include "retry.h"
 #include "sys.h"
 #include "thread.h"
 
 #include <netinet/in.h>
+#include <stddef.h>
 #include <string.h>
 #include <sys/epoll.h>
 
@@ -28,6 +33,8 @@ void socket_end_response(struct fdrec *rec)
 		return;
 	thread_add(TOTAL_RESPONSES, 1);
 	socket_note_response(rec->socket, bytes);
+	if (rec->class_slot)
+		class_response(&rec->class_slot->memory, bytes);
 }
 
 /* The row goes to the closed ones, unless another socket has it by now. */
@@ -42,14 +49,18 @@ static void close_row(struct fdrec *rec)
 /* Everything forgotten but the held lock and the tag, whose next meaning the caller sets. */
 static void wipe(struct fdrec *rec)
 {
-	*rec = (struct fdrec){
+	struct fdrec fresh = {
 		.tag = load_relaxed(&rec->tag),
 		.user = FD_NO_USER,
 		.lock = load_relaxed(&rec->lock),
+		.room_bytes = AHEAD_FRESH_ROOM,
 		.socket = &stats_socket_sink,
 		.epoll = &stats_epoll_sink,
 		.epoll_fd = -1,
 	};
+
+	/* Retries in progress count in the fields from `waiters` on: those stay. */
+	memcpy(rec, &fresh, offsetof(struct fdrec, waiters));
 }
 
 /* Ends what the record stood for: last response, row, budget. Lock held. */
@@ -276,13 +287,16 @@ void socket_listening(int fd)
 	guard_leave(g);
 }
 
-void socket_dialled(int fd)
+void socket_dialled(int fd, const struct sockaddr *to, socklen_t to_bytes)
 {
 	struct guard g = guard_enter();
 	struct fdrec *rec = unspin_is_on ? fdtable_get(fd) : NULL;
 
-	if (rec && socket_resolve(fd, rec) >= FD_QUIET)
+	if (rec && socket_resolve(fd, rec) >= FD_QUIET) {
 		rec->socket->is_dialled = 1;
+		store_addr(&rec->socket->peer, to, to_bytes);
+		rec->port = rec->socket->peer.port + CLASS_PORT_DIALLED;
+	}
 	guard_leave(g);
 }
 
@@ -296,6 +310,7 @@ void socket_accepted(int listener, int fd, const struct sockaddr *peer, socklen_
 		rec->has_lowat = from->has_lowat; /* both inherited from the listener */
 		rec->is_host_fixed = from->is_host_fixed;
 		rec->socket->local = rec->local = from->local;
+		rec->port = from->local.port;
 		if (peer)
 			store_addr(&rec->socket->peer, peer, peer_bytes);
 	} else if (rec) {
@@ -351,9 +366,13 @@ void socket_closing(int fd)
 	if (!rec || fdrec_kind(rec) == FD_UNKNOWN)
 		return;
 	g = guard_enter();
-	if (!is_foreign_process() && fdrec_try_lock(rec)) {
-		give_up(rec);
-		fdrec_unlock(rec);
+	if (!is_foreign_process()) {
+		if (unlikely(__atomic_load_n(&rec->waiters, __ATOMIC_SEQ_CST)))
+			retry_interrupt(rec);
+		if (fdrec_try_lock(rec)) {
+			give_up(rec);
+			fdrec_unlock(rec);
+		}
 	}
 	guard_leave(g);
 }

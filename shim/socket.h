@@ -32,7 +32,7 @@ int socket_validate(int fd, struct fdrec *rec);
 void socket_created(int fd, int domain, int type, int protocol);
 void socket_accepted(int listener, int fd, const struct sockaddr *peer, socklen_t peer_bytes);
 void socket_listening(int fd);
-void socket_dialled(int fd);
+void socket_dialled(int fd, const struct sockaddr *to, socklen_t to_bytes);
 void epoll_created(int epfd);
 
 /* The descriptor is about to be closed, or replaced by dup2. */

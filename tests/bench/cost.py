@@ -12,7 +12,7 @@ import tempfile
 
 CALLS = 1000
 # operation, budget in instructions (None: shown only)
-OPERATIONS = [("write", 60), ("send", 60), ("writev", 80), ("read", 60),
+OPERATIONS = [("write", 60), ("send", 60), ("writev", 85), ("read", 60),
               ("write-file", 25), ("read-file", 25), ("epoll_wait", None)]
 SOCKETS = (10, 10000)
 

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One send-side call of the host, as far as going on with it needs. Built only when the call
+ * leaves the fast path; lives on the wrapper's stack and points into the host's memory, which
+ * the host may not change before its call has returned.
+ */
+#ifndef UNSPIN_REQUEST_H
+#define UNSPIN_REQUEST_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+
+enum request_kind {
+	REQUEST_BUFFER, /* write, send: one piece of memory */
+	REQUEST_VECTOR, /* writev, sendmsg without control data: pieces */
+	REQUEST_FILE,	/* sendfile */
+	REQUEST_WHOLE,	/* splice, sendmmsg, control messages: never gone on with */
+};
+
+struct request {
+	enum request_kind kind;
+	int fd;
+	int flags;	     /* send()'s flags */
+	int in;		     /* REQUEST_FILE: the file */
+	off64_t *offset;     /* REQUEST_FILE: advanced by the kernel, or NULL */
+	const void *data;    /* the buffer, or the struct iovec array */
+	size_t count;	     /* bytes of the buffer or file, or pieces */
+	size_t asked;	     /* bytes the host wants to send */
+	uint8_t is_socket_call; /* only sockets accept it */
+	uint8_t may_lack_input; /* short or EAGAIN may come from the other side (file, pipe) */
+	const void *site;    /* where the host called from */
+};
+
+#endif
