@@ -205,9 +205,9 @@ static int carry_out(int fd, struct fdrec *rec, const struct policy_facts *facts
 	return (uint64_t)got > facts->sndbuf;
 }
 
-int action_stalled(int fd, struct fdrec *rec, uint64_t remaining, uint32_t tries)
+int action_stalled(int fd, struct fdrec *rec, const struct request *q, size_t sent, uint32_t tries)
 {
-	struct policy_facts facts = { .remaining = remaining, .tries = tries };
+	struct policy_facts facts = { .tries = tries };
 	struct policy_verdict verdict;
 	struct policy_limits now;
 	int lock_bits = -1, done;
@@ -219,6 +219,7 @@ int action_stalled(int fd, struct fdrec *rec, uint64_t remaining, uint32_t tries
 		refuse(rec);
 		return 0;
 	}
+	facts.remaining = request_left(q, sent);
 	/* Twice when SO_SNDBUFFORCE turns out to be refused: then within wmem_max. */
 	for (int attempt = 0; attempt < 2; attempt++) {
 		now = current_limits();

@@ -8,17 +8,19 @@
 
 #include "config.h"
 #include "fdtable.h"
+#include "request.h"
 
 /* Remembers the settings. Constructor only. */
 void action_configure(const struct config *config);
 
 /*
- * A write on fd stalled with `remaining` bytes not taken, the `tries`-th fruitless try in a row.
+ * A write on fd stalled with `sent` bytes taken, the `tries`-th fruitless try in a row.
  * Asks the policy (not at every stall) and does what it says. The record's lock is held. Returns
  * 1 when the buffer was raised; the kernel then reports the socket writable at once, to
  * edge-triggered hosts too.
  */
-int action_stalled(int fd, struct fdrec *rec, uint64_t remaining, uint32_t tries);
+int action_stalled(int fd, struct fdrec *rec, const struct request *request, size_t sent,
+		   uint32_t tries);
 
 /*
  * Before a write: the response needs `need` bytes (0: not known). Raises the buffer if they do

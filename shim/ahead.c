@@ -64,7 +64,7 @@ int ahead_look(const struct request *q)
 {
 	struct guard g = guard_enter();
 	struct fdrec *rec = observe_stream_record(q->fd, 0);
-	uint64_t need = q->kind == REQUEST_VECTOR ? 0 : q->asked;
+	uint64_t need = 0, by_length;
 	int error = 0;
 
 	if (!rec)
@@ -74,10 +74,12 @@ int ahead_look(const struct request *q)
 		goto out;
 	if (q->kind == REQUEST_VECTOR || q->asked >= CLASS_MIN_BYTES)
 		note_class(rec, class_of(rec, q));
-	if (rec->class_slot && rec->class_slot->memory.wants_growth &&
-	    rec->class_slot->memory.need_bytes > need)
+	by_length = q->kind == REQUEST_VECTOR ? 0 : request_left(q, 0);
+	if (rec->class_slot && rec->class_slot->memory.wants_growth)
 		need = rec->class_slot->memory.need_bytes;
-	action_ahead(q->fd, rec, need, need > q->asked);
+	if (by_length > need)
+		need = by_length;
+	action_ahead(q->fd, rec, need, need > by_length);
 	fdrec_unlock(rec);
 out:
 	guard_leave(g);

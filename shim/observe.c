@@ -173,8 +173,8 @@ static struct treat probe(const struct request *q, struct fdrec *rec,
 			thread_self.context->clocked_waits = CLOCKED_WAITS;
 	}
 	if (seen.stalled) {
-		uint64_t sent = event->returned > 0 ? (uint64_t)event->returned : 0;
-		int has_grown = action_stalled(q->fd, rec, event->asked - sent, seen.tries);
+		size_t sent = event->returned > 0 ? (size_t)event->returned : 0;
+		int has_grown = action_stalled(q->fd, rec, q, sent, seen.tries);
 
 		treat = treat_choose(q, rec, has_grown);
 	}

@@ -33,4 +33,10 @@ struct request {
 	const void *site;    /* where the host called from */
 };
 
+/*
+ * Bytes that are really still to come when `sent` of the call's are out: a server may pass
+ * sendfile a length far beyond the file's end. Costs an fstat for files; slow paths only.
+ */
+uint64_t request_left(const struct request *request, size_t sent);
+
 #endif

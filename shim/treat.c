@@ -73,7 +73,9 @@ struct treat treat_choose(const struct request *q, struct fdrec *rec, int has_gr
 {
 	struct class_memory *memory = rec->class_slot ? &rec->class_slot->memory : NULL;
 
-	if (!is_adapting || !retry_is_allowed(rec, q))
+	/* A connection still being made says EAGAIN too: that is no full buffer. */
+	if (!is_adapting || !retry_is_allowed(rec, q) ||
+	    (rec->socket->is_dialled && !rec->socket->write_bytes))
 		return (struct treat){ TREAT_NOT, 0 };
 	if (strategy == WRITE_BLOCK)
 		return block(q->fd, rec, REASON_BLOCK_FORCED);
