@@ -61,6 +61,7 @@ struct fdrec {
 	uint8_t is_host_fixed; /* the host called setsockopt(SO_SNDBUF) itself */
 	uint8_t has_grown;   /* we have raised its buffer */
 	uint8_t has_row;     /* socket points to a row of its own, not to the sink */
+	uint8_t is_edge;       /* registered with EPOLLET the last time */
 	uint8_t is_looked_at;  /* addresses and buffer size are in the row */
 	uint32_t ops;	       /* slow-path operations so far, saturating: when to look */
 	struct stats_addr local; /* listener: handed to accepted sockets */

@@ -28,9 +28,11 @@ int socketpair(int domain, int type, int protocol, int pair[2])
 {
 	int r = real.socketpair(domain, type, protocol, pair);
 
+	/* Asked at their first use, not begun here: one end often goes to a child unused and is
+	 * closed out of our sight (libuv), and its number may be a file's next. */
 	if (r == 0) {
-		socket_created(pair[0], domain, type, protocol);
-		socket_created(pair[1], domain, type, protocol);
+		socket_closing(pair[0]);
+		socket_closing(pair[1]);
 	}
 	return r;
 }
@@ -109,7 +111,9 @@ int epoll_ctl(int epfd, int op, int fd, struct epoll_event *event)
 	int r = real.epoll_ctl(epfd, op, fd, event);
 
 	if (r == 0 && unspin_is_on)
-		epoll_registered(epfd, op, fd, op == EPOLL_CTL_DEL ? 0 : event->data.u64);
+		epoll_registered(epfd, op, fd, op == EPOLL_CTL_DEL ? NULL : event);
+	else if (op == EPOLL_CTL_DEL && unspin_is_on)
+		socket_doubt(fd); /* not registered, but about to be closed: libuv always asks */
 	return r;
 }
 

@@ -4,6 +4,9 @@
 
 #include "wait.h"
 
+/* A timespec may only be read when the kernel has read it: until then the wait may be short. */
+#define TIMEOUT_UNKNOWN 0
+
 int epoll_wait(int epfd, struct epoll_event *events, int max, int timeout)
 {
 	uint64_t enter_ns = wait_enter(wait_ms(timeout));
@@ -25,7 +28,7 @@ int epoll_pwait(int epfd, struct epoll_event *events, int max, int timeout, cons
 int epoll_pwait2(int epfd, struct epoll_event *events, int max, const struct timespec *timeout,
 		 const sigset_t *mask)
 {
-	uint64_t enter_ns = wait_enter(-1);
+	uint64_t enter_ns = wait_enter(TIMEOUT_UNKNOWN);
 	int r = real.epoll_pwait2(epfd, events, max, timeout, mask);
 
 	wait_return_epoll(enter_ns, wait_read_timespec(r, timeout), epfd, events, r);
@@ -52,7 +55,7 @@ int __poll_chk(struct pollfd *fds, nfds_t n, int timeout, size_t room)
 
 int ppoll(struct pollfd *fds, nfds_t n, const struct timespec *timeout, const sigset_t *mask)
 {
-	uint64_t enter_ns = wait_enter(-1);
+	uint64_t enter_ns = wait_enter(TIMEOUT_UNKNOWN);
 	int r = real.ppoll(fds, n, timeout, mask);
 
 	wait_return_poll(enter_ns, wait_read_timespec(r, timeout), fds, n, r);
@@ -62,7 +65,7 @@ int ppoll(struct pollfd *fds, nfds_t n, const struct timespec *timeout, const si
 int __ppoll_chk(struct pollfd *fds, nfds_t n, const struct timespec *timeout, const sigset_t *mask,
 		size_t room)
 {
-	uint64_t enter_ns = wait_enter(-1);
+	uint64_t enter_ns = wait_enter(TIMEOUT_UNKNOWN);
 	int r = real.__ppoll_chk(fds, n, timeout, mask, room);
 
 	wait_return_poll(enter_ns, wait_read_timespec(r, timeout), fds, n, r);
@@ -83,7 +86,7 @@ int select(int n, fd_set *in, fd_set *out, fd_set *error, struct timeval *timeou
 int pselect(int n, fd_set *in, fd_set *out, fd_set *error, const struct timespec *timeout,
 	    const sigset_t *mask)
 {
-	uint64_t enter_ns = wait_enter(-1);
+	uint64_t enter_ns = wait_enter(TIMEOUT_UNKNOWN);
 	int r = real.pselect(n, in, out, error, timeout, mask);
 
 	wait_return_select(enter_ns, wait_read_timespec(r, timeout), n, in, out, r);

@@ -146,12 +146,14 @@ static void find_out(int fd, struct fdrec *rec)
 {
 	int32_t epoll_fd = rec->epoll_fd;
 	uint64_t epoll_data = rec->epoll_data;
+	uint8_t is_edge = rec->is_edge;
 
 	ask_what(fd, rec);
 	/* Hosts register eventfds, pipes and inherited listeners before their first use: the
 	 * number's latest registration is of what we have just found. */
 	store_relaxed(&rec->epoll_data, epoll_data);
 	store_relaxed(&rec->epoll_fd, epoll_fd);
+	rec->is_edge = is_edge;
 }
 
 /* The record was made before a fork: the socket is the same, its row stayed with the parent. */
@@ -424,7 +426,7 @@ void socket_look(int fd, struct fdrec *rec)
 	}
 }
 
-void epoll_registered(int epfd, int op, int fd, uint64_t data)
+void epoll_registered(int epfd, int op, int fd, const struct epoll_event *event)
 {
 	struct fdrec *set = fdtable_get(epfd), *rec = fdtable_get(fd);
 	struct guard g = guard_enter();
@@ -444,7 +446,8 @@ void epoll_registered(int epfd, int op, int fd, uint64_t data)
 		socket_doubt(fd);
 		goto out;
 	}
-	epoll_map_note(epfd, fd, data);
+	epoll_map_note(epfd, fd, event->data.u64);
+	rec->is_edge = (event->events & EPOLLET) != 0;
 	/* A registered number that was a file before may be a socket by now. */
 	if (op == EPOLL_CTL_ADD && fdrec_kind(rec) == FD_NOT_SOCKET)
 		store_relaxed(&rec->tag, FD_UNKNOWN);

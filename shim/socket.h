@@ -12,6 +12,7 @@
 #ifndef UNSPIN_SOCKET_H
 #define UNSPIN_SOCKET_H
 
+#include <sys/epoll.h>
 #include <sys/socket.h>
 
 #include "fdtable.h"
@@ -45,8 +46,8 @@ void socket_closing_range(unsigned first, unsigned last);
 void socket_host_fixed(int fd);
 void socket_host_lowat(int fd, int bytes);
 
-/* A successful epoll_ctl of the host: op, and the data for ADD and MOD. */
-void epoll_registered(int epfd, int op, int fd, uint64_t data);
+/* A successful epoll_ctl of the host; `event` is NULL for DEL. */
+void epoll_registered(int epfd, int op, int fd, const struct epoll_event *event);
 
 /* It may be closed unseen from now on (EPOLL_CTL_DEL: what libuv does before a raw close). */
 void socket_doubt(int fd);

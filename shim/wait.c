@@ -126,7 +126,8 @@ static COLD void note_out(struct fdrec *rec, int epfd)
 {
 	struct thread_context *context = thread_self.context;
 
-	if (!context || context->outs >= THREAD_OUT_MAX)
+	/* An edge is not repeated: unused, it costs nothing more, and there is nothing to mask. */
+	if (!context || context->outs >= THREAD_OUT_MAX || (epfd >= 0 && rec->is_edge))
 		return;
 	context->out[context->outs].rec = rec;
 	context->out[context->outs++].epfd = epfd;
