@@ -33,17 +33,20 @@ LAB_SRC := $(wildcard tests/lab/*.c)
 UNIT_SRC := $(wildcard tests/unit/test_*.c)
 HELPER_SRC := $(wildcard tests/helpers/*.c)
 BENCH_SRC := $(wildcard tests/bench/*.c)
+DIFF_SRC := $(wildcard tests/differential/*.c)
 
 LIB_OBJ := $(LIB_SRC:%.c=$(B)/lib/%.o)
 TOOL_OBJ := $(TOOL_SRC:%.c=$(B)/tool/%.o)
 REACTOR_OBJ := $(REACTOR_SRC:%.c=$(B)/example/%.o)
 LAB_OBJ := $(LAB_SRC:%.c=$(B)/example/%.o)
+DIFF_OBJ := $(DIFF_SRC:%.c=$(B)/example/%.o)
 UNIT_BIN := $(UNIT_SRC:tests/unit/%.c=$(B)/unit/%)
 LOAD_BIN := $(LOAD_SRC:examples/load/%.c=$(B)/%)
 HELPER_BIN := $(HELPER_SRC:tests/helpers/%.c=$(B)/helpers/%)
 BENCH_BIN := $(BENCH_SRC:tests/bench/%.c=$(B)/bench/%)
 
-all: $(B)/libunspin.so $(B)/unspin $(B)/reactor $(LOAD_BIN) $(B)/lab $(HELPER_BIN) $(BENCH_BIN)
+all: $(B)/libunspin.so $(B)/unspin $(B)/reactor $(LOAD_BIN) $(B)/lab $(HELPER_BIN) \
+	$(BENCH_BIN)
 
 $(B)/libunspin.so: $(LIB_OBJ) $(B)/libunspin.map
 	@echo "  LINK $@"
@@ -65,6 +68,10 @@ $(B)/reactor: $(REACTOR_OBJ)
 $(B)/lab: $(LAB_OBJ)
 	@echo "  LINK $@"
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -pthread -o $@ $(LAB_OBJ)
+
+$(B)/differential: $(DIFF_OBJ)
+	@echo "  LINK $@"
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -pthread -o $@ $(DIFF_OBJ)
 
 $(LOAD_BIN): $(B)/%: examples/load/%.c
 	@echo "  CC   $@"
@@ -88,7 +95,7 @@ $(B)/tool/%.o: %.c
 
 $(B)/example/%.o: %.c
 	@echo "  CC   $<"
-	$(Q)mkdir -p $(@D) && $(CC) $(ALL_CFLAGS) -pthread -c -o $@ $<
+	$(Q)mkdir -p $(@D) && $(CC) $(ALL_CFLAGS) -I. -pthread -c -o $@ $<
 
 # A unit test names the sources it needs in a first-lines comment: /* needs: a.c b.c */
 .SECONDEXPANSION:
@@ -103,12 +110,12 @@ deps:
 	$(Q)tests/deps.sh
 
 check: all unit
-	$(Q)tests/run.sh unit contract integration
+	$(Q)tests/run.sh unit contract lab differential integration
 
 check-unit: unit
 	$(Q)tests/run.sh unit
 
-check-contract check-integration check-lab: check-%: all
+check-contract check-integration check-lab check-differential: check-%: all
 	$(Q)tests/run.sh $*
 
 check-layers:
@@ -122,8 +129,14 @@ check-asan:
 demo: all
 	$(Q)B=$(B) /usr/bin/python3 examples/demo.py
 
+# Recorded in docs/RESULTS.md; on a quiet machine, about 12 minutes.
+results: all
+	$(Q)B=$(B) tests/bench/record.py cost -- tests/bench/cost.py $(B)
+	$(Q)B=$(B) tests/bench/record.py pairs -- tests/bench/pairs.py
+	$(Q)B=$(B) tests/bench/record.py growth -- tests/bench/growth.py
+
 cost: all
-	$(Q)tests/bench/cost.sh
+	$(Q)tests/bench/cost.py $(B)
 
 docs: $(B)/unspin
 	$(Q)$(B)/unspin help config --markdown > docs/CONFIG.md
@@ -153,7 +166,11 @@ help:
 	@echo "# other targets: check-unit check-contract check-integration check-lab check-layers"
 	@echo "# check-asan cost docs format install uninstall clean; V=1 shows commands"
 
--include $(LIB_OBJ:.o=.d) $(TOOL_OBJ:.o=.d) $(REACTOR_OBJ:.o=.d) $(LAB_OBJ:.o=.d)
+-include $(LIB_OBJ:.o=.d) $(TOOL_OBJ:.o=.d) $(REACTOR_OBJ:.o=.d) $(LAB_OBJ:.o=.d) $(DIFF_OBJ:.o=.d)
+
+# Ten minutes of random programs in every mode; prints the seed of any difference.
+soak: all
+	$(Q)B=$(B) tests/differential/test_differential.py --minutes 10
 
 .PHONY: all unit deps check check-unit check-contract check-integration check-lab check-layers \
-	check-asan demo cost docs format install uninstall clean help
+	check-differential soak check-asan demo cost results docs format install uninstall clean help

@@ -180,7 +180,8 @@ static void note_reason(int fd, struct fdrec *rec, const struct policy_verdict *
 
 	if (v->reason == POLICY_NO_BUDGET)
 		stats_global_add(GLOBAL_BUDGET_REFUSALS, 1);
-	if (row->reason == (uint32_t)v->reason)
+	/* "Not clear yet" is no news of a socket whose buffer was raised for a reason. */
+	if (row->reason == (uint32_t)v->reason || (rec->has_grown && v->reason == POLICY_UNCLEAR))
 		return;
 	/* A socket once grown stays "grow"; a later refusal to grow more is only its reason. */
 	if (v->strategy != POLICY_DO_NONE)

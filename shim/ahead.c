@@ -74,7 +74,7 @@ int ahead_look(const struct request *q)
 		goto out;
 	if (q->kind == REQUEST_VECTOR || q->asked >= CLASS_MIN_BYTES)
 		note_class(rec, class_of(rec, q));
-	by_length = q->kind == REQUEST_VECTOR ? 0 : request_left(q, 0);
+	by_length = request_bound(q);
 	if (rec->class_slot && rec->class_slot->memory.wants_growth)
 		need = rec->class_slot->memory.need_bytes;
 	if (by_length > need)

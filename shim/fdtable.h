@@ -43,10 +43,13 @@ struct fdrec {
 	uint32_t user;	  /* id of the thread that used it last (thread.h); FD_NO_USER: none */
 	uint32_t lock;	  /* epoch while held, else 0: a stale lock dies with its epoch at fork */
 	uint32_t pending; /* READY_* bits delivered and not used yet */
-	struct socket_row *socket; /* its row in the statistics, or the sink; never NULL if known */
+	/* Of a record once known these are never NULL, not for an instant: a thread may be using the
+	 * number that another is closing. */
+	struct socket_row *socket; /* its row in the statistics, or the sink */
+	struct epoll_row *epoll;   /* FD_EPOLL: the same; else the sink */
 	uint64_t room_bytes; /* a longer write is looked at before the call (ahead.h) */
+	/* What is below is cleared when the record is given up. */
 	struct spin_state spin;
-	struct epoll_row *epoll; /* FD_EPOLL */
 	uint64_t cookie;	 /* SO_COOKIE; 0: not asked yet */
 	uint64_t epoll_data;	 /* the host's data at its last ADD or MOD ... */
 	int32_t epoll_fd;	 /* ... in this set; -1: none seen */

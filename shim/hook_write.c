@@ -124,10 +124,10 @@ SEND_SIDE(ssize_t, writev, (int fd, const struct iovec *iov, int n), (fd, iov, n
 	  .kind = REQUEST_VECTOR, .data = iov, .count = (size_t)n)
 
 SEND_SIDE(ssize_t, sendfile, (int out, int in, off_t *offset, size_t n), (out, in, offset, n), out,
-	  fdrec_is_ignored, n, n, .kind = REQUEST_FILE, .may_lack_input = 1, .in = in, .offset = offset, .count = n)
+	  fdrec_is_ignored, n, n, .kind = REQUEST_FILE, .in = in, .offset = offset, .count = n)
 
 SEND_SIDE(ssize_t, sendfile64, (int out, int in, off64_t *offset, size_t n), (out, in, offset, n),
-	  out, fdrec_is_ignored, n, n, .kind = REQUEST_FILE, .may_lack_input = 1, .in = in, .offset = offset, .count = n)
+	  out, fdrec_is_ignored, n, n, .kind = REQUEST_FILE, .in = in, .offset = offset, .count = n)
 
 /* sendmsg by hand: what is in the header may be looked at only after the call. */
 static COLD ssize_t slow_sendmsg(int fd, const struct msghdr *msg, int flags, ssize_t r,

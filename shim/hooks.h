@@ -14,8 +14,15 @@
 #define SYM(class, ret, name, params, args, raw) EXPORT ret name params;
 #include "symbols.def"
 
+/* gcc wants an alias to have its target's attributes (from libc's header); clang has no such word. */
+#if defined(__has_attribute) && __has_attribute(copy)
+#define SAME_ATTRIBUTES(name) , copy(name)
+#else
+#define SAME_ATTRIBUTES(name)
+#endif
+
 /* A public second name: the same code under another symbol. */
 #define HOOK_ALIAS(name, alias_name) \
-	EXPORT __typeof__(name) alias_name __attribute__((alias(#name), copy(name)))
+	EXPORT __typeof__(name) alias_name __attribute__((alias(#name) SAME_ATTRIBUTES(name)))
 
 #endif

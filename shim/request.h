@@ -29,14 +29,21 @@ struct request {
 	size_t count;	     /* bytes of the buffer or file, or pieces */
 	size_t asked;	     /* bytes the host wants to send */
 	uint8_t is_socket_call; /* only sockets accept it */
-	uint8_t may_lack_input; /* short or EAGAIN may come from the other side (file, pipe) */
+	uint8_t may_lack_input; /* splice: short or EAGAIN may come from the pipe */
 	const void *site;    /* where the host called from */
 };
 
 /*
- * Bytes that are really still to come when `sent` of the call's are out: a server may pass
- * sendfile a length far beyond the file's end. Costs an fstat for files; slow paths only.
+ * Most bytes the call can send, before it is made; 0: not known (a vector). A server may pass
+ * sendfile a length far beyond the file's end. Does not read through the host's pointers, which
+ * may be garbage. Costs an fstat for files, as the next two; slow paths only.
  */
+uint64_t request_bound(const struct request *request);
+
+/* Bytes that are still to come when `sent` of the call's are out; after the call. */
 uint64_t request_left(const struct request *request, size_t sent);
+
+/* REQUEST_FILE, after the call: nothing more to send (or no regular file: not known). */
+int request_is_at_end(const struct request *request);
 
 #endif

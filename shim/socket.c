@@ -49,18 +49,16 @@ static void close_row(struct fdrec *rec)
 /* Everything forgotten but the held lock and the tag, whose next meaning the caller sets. */
 static void wipe(struct fdrec *rec)
 {
-	struct fdrec fresh = {
-		.tag = load_relaxed(&rec->tag),
-		.user = FD_NO_USER,
-		.lock = load_relaxed(&rec->lock),
-		.room_bytes = AHEAD_FRESH_ROOM,
-		.socket = &stats_socket_sink,
-		.epoll = &stats_epoll_sink,
-		.epoll_fd = -1,
-	};
-
+	/* One by one: an assignment of the whole struct clears lock and pointers on its way. */
+	store_relaxed(&rec->socket, &stats_socket_sink);
+	store_relaxed(&rec->epoll, &stats_epoll_sink);
+	store_relaxed(&rec->user, FD_NO_USER);
+	store_relaxed(&rec->pending, 0);
+	store_relaxed(&rec->room_bytes, AHEAD_FRESH_ROOM);
 	/* Retries in progress count in the fields from `waiters` on: those stay. */
-	memcpy(rec, &fresh, offsetof(struct fdrec, waiters));
+	memset((char *)rec + offsetof(struct fdrec, spin), 0,
+	       offsetof(struct fdrec, waiters) - offsetof(struct fdrec, spin));
+	store_relaxed(&rec->epoll_fd, -1);
 }
 
 /* Ends what the record stood for: last response, row, budget. Lock held. */
@@ -204,13 +202,20 @@ enum fd_kind socket_resolve(int fd, struct fdrec *rec)
 int socket_validate(int fd, struct fdrec *rec)
 {
 	uint64_t cookie = sys_cookie(fd);
+	int type;
 
 	if (!rec->cookie) {
 		rec->cookie = cookie;
 		rec->socket->cookie = cookie;
 	}
-	if (cookie == rec->cookie && cookie)
+	if (cookie && cookie == rec->cookie)
 		return 1;
+	if (!cookie) {
+		/* A filter or an old kernel does not answer: the record is all we have. */
+		type = sys_sockopt_int(fd, SOL_SOCKET, SO_TYPE);
+		if (type == SOCK_STREAM || (type < 0 && type != -ENOTSOCK && type != -EBADF))
+			return 1;
+	}
 	stats_global_add(GLOBAL_STRANGERS, 1);
 	find_out(fd, rec);
 	return 0;

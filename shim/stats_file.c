@@ -14,7 +14,7 @@
 static char configured_dir[STATS_DIR_MAX]; /* UNSPIN_STATS_DIR */
 static char runtime_dir[STATS_DIR_MAX];	   /* XDG_RUNTIME_DIR */
 static char used_dir[STATS_DIR_MAX];	   /* the candidate that worked */
-static unsigned user_id;
+static unsigned user_id;		   /* effective, when the file is made */
 static int is_wanted;
 
 void stats_file_configure(const struct config *config, char *const *environment)
@@ -22,7 +22,6 @@ void stats_file_configure(const struct config *config, char *const *environment)
 	static const char name[] = "XDG_RUNTIME_DIR=";
 
 	is_wanted = (int)config->value[CONFIG_stats];
-	user_id = (unsigned)sys_call(SYS_geteuid, 0, 0, 0, 0, 0, 0);
 	memcpy(configured_dir, config->stats_dir, sizeof(configured_dir));
 	for (; environment && *environment; environment++)
 		if (!strncmp(*environment, name, sizeof(name) - 1) &&
@@ -136,6 +135,8 @@ void *stats_file_map(void *address, uint64_t bytes, const char **ret_dir)
 	long anonymous;
 
 	*ret_dir = NULL;
+	/* Not the constructor's: memcached -u drops root before it makes its first socket. */
+	user_id = (unsigned)sys_call(SYS_geteuid, 0, 0, 0, 0, 0, 0);
 	if (is_wanted && is_within_file_limit(bytes))
 		mapped = map_in_some_dir(address, bytes, ret_dir);
 	if (mapped)

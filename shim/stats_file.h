@@ -9,7 +9,7 @@
 
 #include "config.h"
 
-/* Remembers candidates for the directory. `uid` and the environment are read once, here. */
+/* Remembers candidates for the directory. The environment is read once, here. */
 void stats_file_configure(const struct config *config, char *const *environment);
 
 /*

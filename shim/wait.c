@@ -13,12 +13,19 @@ int64_t wait_read_timespec(int returned, const struct timespec *t)
 	return (int64_t)t->tv_sec * 1000000000 + t->tv_nsec;
 }
 
-/* Writable events the thread was given and has neither used nor unregistered since. */
+/*
+ * Writable events the thread was given and has neither used nor unregistered since. The list is
+ * taken first: a signal handler that waits meanwhile finds it empty and may write over it, which
+ * at worst settles an event of the handler's early.
+ */
 static void settle_outs(struct thread_context *context)
 {
-	for (; context->outs; context->outs--) {
-		struct fdrec *rec = context->out[context->outs - 1].rec;
-		int epfd = context->out[context->outs - 1].epfd;
+	uint32_t n = load_relaxed(&context->outs);
+
+	store_relaxed(&context->outs, 0);
+	while (n--) {
+		struct fdrec *rec = context->out[n].rec;
+		int epfd = context->out[n].epfd;
 		struct fdrec *set;
 
 		if (!fdrec_is_current(rec) || fdrec_kind(rec) == FD_UNKNOWN ||
@@ -125,12 +132,17 @@ static void note_drained(struct fdrec *rec)
 static COLD void note_out(struct fdrec *rec, int epfd)
 {
 	struct thread_context *context = thread_self.context;
+	uint32_t n;
 
 	/* An edge is not repeated: unused, it costs nothing more, and there is nothing to mask. */
-	if (!context || context->outs >= THREAD_OUT_MAX || (epfd >= 0 && rec->is_edge))
+	if (!context || (epfd >= 0 && rec->is_edge))
 		return;
-	context->out[context->outs].rec = rec;
-	context->out[context->outs++].epfd = epfd;
+	n = load_relaxed(&context->outs); /* once: a handler's waits change it */
+	if (n >= THREAD_OUT_MAX)
+		return;
+	context->out[n].rec = rec;
+	context->out[n].epfd = epfd;
+	store_relaxed(&context->outs, n + 1);
 }
 
 /* One event of a wait. The bits of poll and epoll have the same values on Linux. */

@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: MIT */
+/* The tables of `unspin stat PID`: one function per kind of row, busiest rows first. */
+#include "dump.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include "derive.h"
+#include "names.h"
+#include "table.h"
+#include "text.h"
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+enum { INDENT = 2, SOCKETS_SHOWN = 20, OTHERS_SHOWN = 8 };
+
+static uint32_t limit(uint32_t count, uint32_t shown, bool all)
+{
+	return all || count < shown ? count : shown;
+}
+
+/* "SOCKETS 43", with a hint when rows are left out. */
+static void print_title(FILE *out, const char *title, uint32_t shown, uint32_t count,
+			const char *order)
+{
+	fprintf(out, "\n%s %s", title, text_count(count));
+	if (shown < count)
+		fprintf(out, ", the %" PRIu32 " with most %s (--all shows the others)", shown,
+			order);
+	putc('\n', out);
+}
+
+struct ranked {
+	uint32_t index;
+	uint64_t first, second; /* sort keys, larger first */
+};
+
+static int compare_ranked(const void *a, const void *b)
+{
+	const struct ranked *x = a, *y = b;
+
+	if (x->first != y->first)
+		return x->first < y->first ? 1 : -1;
+	if (x->second != y->second)
+		return x->second < y->second ? 1 : -1;
+	return (x->index > y->index) - (x->index < y->index);
+}
+
+/* The valid rows of a section in the order to show them; the caller frees. */
+static struct ranked *rank(const struct stats_view *view, enum section_id section,
+			   bool (*keys)(const struct stats_view *view, struct ranked *rank),
+			   uint32_t *ret_count)
+{
+	uint32_t rows = read_rows(view, section), found = 0;
+	struct ranked *list = calloc((size_t)rows + 1, sizeof(*list));
+
+	if (!list)
+		abort();
+	for (uint32_t i = 0; i < rows; i++) {
+		list[found].index = i;
+		found += keys(view, &list[found]);
+	}
+	qsort(list, found, sizeof(*list), compare_ranked);
+	*ret_count = found;
+	return list;
+}
+
+static bool socket_keys(const struct stats_view *view, struct ranked *rank)
+{
+	struct socket_row row;
+
+	if (!read_socket(view, rank->index, &row))
+		return false;
+	rank->first = derive_stalls(&row);
+	rank->second = row.write_bytes;
+	return true;
+}
+
+static const char *socket_state(const struct socket_row *row)
+{
+	if (row->state == ROW_CLOSED)
+		return "closed";
+	return row->is_listener ? "listens" : "open";
+}
+
+static void add_socket(struct table *table, const struct socket_row *row)
+{
+	char address[NAMES_ADDRESS_MAX];
+
+	names_address(row->is_listener ? &row->local : &row->peer, address);
+	table_cell(table, "%d", row->fd);
+	table_cell(table, "%s", socket_state(row));
+	if (address[0])
+		table_cell(table, "%s", address);
+	else
+		table_cell(table, "%s", row->kind == SOCKET_KIND_UNIX ? "unix" : "?");
+	table_cell(table, "%s", text_short(row->writes));
+	table_cell(table, "%s", text_size(row->write_bytes));
+	table_cell(table, "%s", text_short(derive_stalls(row)));
+	table_cell(table, "%s", text_short(row->spins_max));
+	table_cell(table, "%s", text_size(derive_response_p50(row)));
+	if (row->sndbuf_start == row->sndbuf_now)
+		table_cell(table, "%s", row->sndbuf_now ? text_size(row->sndbuf_now) : "-");
+	else
+		table_cell(table, "%s>%s", text_size(row->sndbuf_start),
+			   text_size(row->sndbuf_now));
+	table_cell(table, "%s", names_reason(row->reason));
+}
+
+/* The reasons that occur in the shown rows, each with its text, once. */
+static void print_reasons(FILE *out, const struct stats_view *view, const struct ranked *list,
+			  uint32_t shown)
+{
+	bool is_used[REASON_COUNT] = { false };
+	struct socket_row row;
+
+	for (uint32_t i = 0; i < shown; i++)
+		if (read_socket(view, list[i].index, &row) && row.reason < REASON_COUNT)
+			is_used[row.reason] = true;
+	for (uint32_t i = 0; i < REASON_COUNT; i++)
+		if (is_used[i])
+			fprintf(out, "%*s%s: %s\n", INDENT, "", names_reason(i),
+				names_reason_text(i));
+}
+
+void dump_text_sockets(FILE *out, const struct stats_view *view, bool all)
+{
+	static const struct table_column columns[] = {
+		{ .title = "FD", .is_right = true },	 { .title = "STATE" },
+		{ .title = "PEER", .max = 23 },		 { .title = "WRITES", .is_right = true },
+		{ .title = "SENT", .is_right = true },	 { .title = "STALLS", .is_right = true },
+		{ .title = "SPIN", .is_right = true },	 { .title = "RESP", .is_right = true },
+		{ .title = "BUFFER", .is_right = true }, { .title = "REASON" },
+	};
+	struct socket_row row;
+	struct table table;
+	uint32_t count, shown;
+	struct ranked *list = rank(view, SECTION_SOCKETS, socket_keys, &count);
+
+	shown = limit(count, SOCKETS_SHOWN, all);
+	if (count) {
+		print_title(out, "SOCKETS", shown, count, "stalls");
+		table_begin(&table, columns, COUNT(columns));
+		for (uint32_t i = 0; i < shown; i++)
+			if (read_socket(view, list[i].index, &row))
+				add_socket(&table, &row);
+		table_print(&table, out, INDENT);
+		fprintf(out, "%*s", INDENT, "");
+		text_wrap(out,
+			  "SENT, RESP and BUFFER in bytes (K, M, G: powers of 1024). STALLS: "
+			  "writes that sent nothing or less than asked; SPIN: most fruitless tries "
+			  "in one go; RESP: median of the last responses; BUFFER: send buffer at "
+			  "first>now, - not looked at.",
+			  INDENT, INDENT, TEXT_WIDTH);
+		print_reasons(out, view, list, shown);
+	}
+	free(list);
+}
+
+static bool thread_keys(const struct stats_view *view, struct ranked *rank)
+{
+	struct thread_row row;
+
+	if (!read_thread(view, rank->index, &row))
+		return false;
+	rank->first = row.total[TOTAL_WRITES] + row.total[TOTAL_READS];
+	rank->second = row.total[TOTAL_WAITS];
+	return true;
+}
+
+void dump_text_threads(FILE *out, const struct stats_view *view, bool all)
+{
+	static const struct table_column columns[] = {
+		{ .title = "TID", .is_right = true },
+		{ .title = "NAME" },
+		{ .title = "ROLE" },
+		{ .title = "WRITES", .is_right = true },
+		{ .title = "STALLS", .is_right = true },
+		{ .title = "SPINS", .is_right = true },
+		{ .title = "READS", .is_right = true },
+		{ .title = "WAITS", .is_right = true },
+		{ .title = "EVENTS", .is_right = true },
+		{ .title = "EMPTY", .is_right = true },
+		{ .title = "IDLE", .is_right = true },
+	};
+	static const enum total cells[] = {
+		TOTAL_SPIN_WRITES, TOTAL_READS,	      TOTAL_WAITS,
+		TOTAL_WAIT_EVENTS, TOTAL_EMPTY_WAITS, TOTAL_IDLE_POLLS
+	};
+	struct thread_row row;
+	struct table table;
+	uint32_t count, shown;
+	struct ranked *list = rank(view, SECTION_THREADS, thread_keys, &count);
+
+	shown = limit(count, OTHERS_SHOWN, all);
+	table_begin(&table, columns, COUNT(columns));
+	if (count)
+		print_title(out, "THREADS", shown, count, "calls");
+	for (uint32_t i = 0; i < shown; i++) {
+		if (!read_thread(view, list[i].index, &row))
+			continue;
+		table_cell(&table, "%d", row.tid);
+		table_cell(&table, "%s", text_clean(row.name));
+		table_cell(&table, "%s", names_thread_role(row.role));
+		table_cell(&table, "%s", text_short(row.total[TOTAL_WRITES]));
+		table_cell(
+			&table, "%s",
+			text_short(row.total[TOTAL_EAGAIN_WRITES] + row.total[TOTAL_SHORT_WRITES]));
+		for (unsigned c = 0; c < COUNT(cells); c++)
+			table_cell(&table, "%s", text_short(row.total[cells[c]]));
+	}
+	table_print(&table, out, INDENT);
+	free(list);
+}
+
+static bool epoll_keys(const struct stats_view *view, struct ranked *rank)
+{
+	struct epoll_row row;
+
+	if (!read_epoll(view, rank->index, &row))
+		return false;
+	rank->first = row.waits;
+	rank->second = row.adds;
+	/* Made and closed without use (a program trying whether epoll works): not worth a line. */
+	return row.waits || row.adds;
+}
+
+void dump_text_epolls(FILE *out, const struct stats_view *view, bool all)
+{
+	/* One column per counter, by their own names: the rows of stats.def. */
+	const struct scope_row *scope = &names_scopes[SCOPE_EPOLLS];
+	struct table_column columns[16] = { { .title = "FD", .is_right = true },
+					    { .title = "STATE" } };
+	struct epoll_row row;
+	struct table table;
+	uint32_t count, shown;
+	struct ranked *list = rank(view, SECTION_EPOLLS, epoll_keys, &count);
+
+	for (unsigned i = 0; i < scope->count && i + 2 < COUNT(columns); i++)
+		columns[i + 2] =
+			(struct table_column){ .title = scope->counters[i].name, .is_right = true };
+	shown = limit(count, OTHERS_SHOWN, all);
+	table_begin(&table, columns, scope->count + 2);
+	if (count)
+		print_title(out, "EPOLL SETS", shown, count, "waits");
+	for (uint32_t i = 0; i < shown; i++) {
+		if (!read_epoll(view, list[i].index, &row))
+			continue;
+		table_cell(&table, "%d", row.epfd);
+		table_cell(&table, "%s", names_row_state(row.state));
+		for (unsigned c = 0; c < scope->count; c++)
+			table_cell(&table, "%s", text_short(names_cell(&scope->counters[c], &row)));
+	}
+	table_print(&table, out, INDENT);
+	free(list);
+}
+
+void dump_text_decisions(FILE *out, const struct stats_view *view, bool all)
+{
+	static const struct table_column columns[] = {
+		{ .title = "AFTER", .is_right = true },
+		{ .title = "FD", .is_right = true },
+		{ .title = "DID" },
+		{ .title = "BUFFER", .is_right = true },
+		{ .title = "WHY", .is_wrapped = true },
+	};
+	struct decision_row *rows;
+	struct table table;
+	uint32_t count = dump_decisions(view, &rows), shown = limit(count, OTHERS_SHOWN, all);
+
+	table_begin(&table, columns, COUNT(columns));
+	if (count) {
+		fprintf(out, "\nDECISIONS %s", text_count(rows[0].sequence));
+		fprintf(out,
+			shown < count ? ", the last %" PRIu32 " (--all shows more)\n"
+				      : ", newest first\n",
+			shown);
+	}
+	for (const struct decision_row *row = rows; row < rows + shown; row++) {
+		uint64_t start = view->header.started_monotonic_ns;
+
+		table_cell(&table, "%s",
+			   text_span(row->time_ns > start ? row->time_ns - start : 0));
+		table_cell(&table, "%d", row->fd);
+		table_cell(&table, "%s", names_strategy(row->strategy));
+		if (row->from_bytes == row->to_bytes)
+			table_cell(&table, "%s", text_size(row->to_bytes));
+		else
+			table_cell(&table, "%s>%s", text_size(row->from_bytes),
+				   text_size(row->to_bytes));
+		table_cell(&table, "%s", names_reason_text(row->reason));
+	}
+	table_print(&table, out, INDENT);
+	free(rows);
+}
