@@ -24,7 +24,7 @@
 #include <stdint.h>
 
 #define STATS_MAGIC 0x314e495053ULL /* "SPIN1" */
-#define STATS_VERSION 1
+#define STATS_VERSION 2
 
 enum total {
 #define TOTAL(id, name, unit, help) TOTAL_##id,
