@@ -5,6 +5,7 @@
 #include "classes.h"
 #include "guard.h"
 #include "observe.h"
+#include "retry.h"
 #include "sys.h"
 
 #include <limits.h>
@@ -69,6 +70,8 @@ int ahead_look(const struct request *q)
 
 	if (!rec)
 		goto out;
+	if (retry_is_in_progress(rec))
+		retry_give_way(rec);
 	error = take_error(q->fd, rec);
 	if (error || !fdrec_try_lock(rec))
 		goto out;

@@ -71,8 +71,11 @@ struct fdrec {
 	struct class_slot *class_slot; /* class of the response under way, or NULL (classes.h) */
 	uint32_t port;	  /* what its class is keyed by: policy/class.h */
 	int32_t kept_error; /* met by a retry, owed to the host's next call; 0: none */
-	/* Retries in progress (retry.c); survive the record's restart. */
-	uint32_t waiters, sending, generation;
+	/* Of retries (retry.h); from `retrying` on, fields survive the record's restart. */
+	uint32_t retrying;   /* calls that are being gone on with */
+	uint32_t sending;    /* of them, those between the check of a retry and the end of its send */
+	uint32_t closing;    /* threads that are closing or replacing the descriptor right now */
+	uint32_t generation; /* closes, and sends that retries of other calls must not go on after */
 };
 
 /* What fast paths compare with; changes only at fork. */

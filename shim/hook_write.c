@@ -11,6 +11,7 @@
 #include <sys/sendfile.h>
 
 #include "observe.h"
+#include "retry.h"
 
 #define UNPACK(...) __VA_ARGS__
 
@@ -30,7 +31,8 @@
  *	...		the other fields of struct request
  */
 #define SEND_SIDE(ret, name, params, args, number, is_ignored, before, after, ...)              \
-	static COLD ret slow_##name(UNPACK params, ssize_t result, int is_before)               \
+	static COLD ret slow_##name(UNPACK params, ssize_t result, int is_before,               \
+				    uint64_t sent_before)                                       \
 	{                                                                                       \
 		struct request q = { .fd = number, .site = CALLER, __VA_ARGS__ };               \
 		int error;                                                                      \
@@ -43,22 +45,26 @@
 				errno = error;                                                  \
 				return -1;                                                      \
 			}                                                                       \
+			sent_before = observe_sent(fdtable_find(number));                       \
 			r = real.name args;                                                     \
 		}                                                                               \
+		q.sent_before = sent_before;                                                    \
 		q.asked = after;                                                                \
 		return (ret)observe_write_slow(&q, r);                                          \
 	}                                                                                       \
                                                                                                 \
 	COUNTED ret counted_##name(UNPACK params, struct fdrec *rec)                            \
 	{                                                                                       \
+		uint64_t sent_before;                                                           \
 		ret r;                                                                          \
                                                                                                 \
 		if (ahead_wanted(rec, before))                                                  \
-			return slow_##name(UNPACK args, 0, 1);                                  \
+			return slow_##name(UNPACK args, 0, 1, 0);                               \
+		sent_before = observe_sent(rec);                                                \
 		r = real.name args;                                                             \
 		if (likely(observe_full_write(rec, r, after)))                                  \
 			return r;                                                               \
-		return slow_##name(UNPACK args, r, 0);                                          \
+		return slow_##name(UNPACK args, r, 0, sent_before);                             \
 	}                                                                                       \
                                                                                                 \
 	ret name params                                                                         \
@@ -131,7 +137,7 @@ SEND_SIDE(ssize_t, sendfile64, (int out, int in, off64_t *offset, size_t n), (ou
 
 /* sendmsg by hand: what is in the header may be looked at only after the call. */
 static COLD ssize_t slow_sendmsg(int fd, const struct msghdr *msg, int flags, ssize_t r,
-				 int is_before)
+				 int is_before, uint64_t sent_before)
 {
 	struct request q = { .fd = fd, .site = CALLER, .kind = REQUEST_VECTOR, .flags = flags,
 			     .is_socket_call = 1 };
@@ -143,8 +149,10 @@ static COLD ssize_t slow_sendmsg(int fd, const struct msghdr *msg, int flags, ss
 			errno = error;
 			return -1;
 		}
+		sent_before = observe_sent(fdtable_find(fd));
 		r = real.sendmsg(fd, msg, flags);
 	}
+	q.sent_before = sent_before;
 	q.kind = message_kind(r, msg);
 	q.asked = message_bytes(r, msg);
 	if (q.kind == REQUEST_VECTOR) {
@@ -156,14 +164,16 @@ static COLD ssize_t slow_sendmsg(int fd, const struct msghdr *msg, int flags, ss
 
 COUNTED ssize_t counted_sendmsg(int fd, const struct msghdr *msg, int flags, struct fdrec *rec)
 {
+	uint64_t sent_before;
 	ssize_t r;
 
 	if (ahead_wanted(rec, VECTOR_BEFORE))
-		return slow_sendmsg(fd, msg, flags, 0, 1);
+		return slow_sendmsg(fd, msg, flags, 0, 1, 0);
+	sent_before = observe_sent(rec);
 	r = real.sendmsg(fd, msg, flags);
 	if (likely(observe_full_write(rec, r, message_bytes(r, msg))))
 		return r;
-	return slow_sendmsg(fd, msg, flags, r, 0);
+	return slow_sendmsg(fd, msg, flags, r, 0, sent_before);
 }
 
 ssize_t sendmsg(int fd, const struct msghdr *msg, int flags)
@@ -175,14 +185,35 @@ ssize_t sendmsg(int fd, const struct msghdr *msg, int flags)
 	return counted_sendmsg(fd, msg, flags, rec);
 }
 
+/*
+ * The two calls below are not looked at before they are made, but their bytes too end another call's
+ * retry, and an error that a retry met is theirs too. 1: errno is set, fail with it.
+ */
+static int before_whole(int fd, struct fdrec *rec)
+{
+	int error;
+
+	if (!rec)
+		return 0;
+	if (retry_is_in_progress(rec))
+		retry_give_way(rec);
+	error = unlikely(rec->kept_error) ? ahead_take_error(fd) : 0;
+	if (error)
+		errno = error;
+	return error != 0;
+}
+
 /* One call, however many messages: the messages sent carry their bytes in msg_len. */
 int sendmmsg(int fd, struct mmsghdr *msgs, unsigned n, int flags)
 {
 	struct fdrec *rec = fdtable_find(fd);
 	struct request q = { .fd = fd, .kind = REQUEST_WHOLE, .flags = flags, .is_socket_call = 1 };
 	size_t sent = 0;
-	int r = real.sendmmsg(fd, msgs, n, flags);
+	int r;
 
+	if (before_whole(fd, rec))
+		return -1;
+	r = real.sendmmsg(fd, msgs, n, flags);
 	if (fdrec_is_other_socket(rec))
 		return r;
 	for (int i = 0; i < r; i++) {
@@ -201,8 +232,11 @@ ssize_t splice(int in, off64_t *in_off, int out, off64_t *out_off, size_t n, uns
 {
 	struct fdrec *from = fdtable_find(in), *to = fdtable_find(out);
 	struct request q = { .fd = out, .kind = REQUEST_WHOLE, .may_lack_input = 1, .asked = n };
-	ssize_t r = real.splice(in, in_off, out, out_off, n, flags);
+	ssize_t r;
 
+	if (before_whole(out, to))
+		return -1;
+	r = real.splice(in, in_off, out, out_off, n, flags);
 	if (!fdrec_is_ignored(to))
 		observe_write_slow(&q, r);
 	if (!fdrec_is_ignored(from))

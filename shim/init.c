@@ -8,6 +8,7 @@
 #include "config.h"
 #include "guard.h"
 #include "real.h"
+#include "retry.h"
 #include "socket.h"
 #include "stats.h"
 #include "sys.h"
@@ -32,6 +33,7 @@ static void begin_child(void)
 	/* A signal handler that runs in between must not count into the parent's file. */
 	store_release(&unspin_is_on, 0);
 	fdtable_next_epoch();
+	retry_begin_child();
 	thread_begin_child();
 	stats_begin_child();
 	store_release(&unspin_is_on, 1);

@@ -3,6 +3,7 @@
 
 #include "action.h"
 #include "classes.h"
+#include "retry.h"
 #include "sys.h"
 #include "treat.h"
 
@@ -212,9 +213,13 @@ COLD ssize_t observe_write_slow(const struct request *q, ssize_t returned)
 	struct fdrec *rec = observe_stream_record(q->fd, q->is_socket_call && returned >= 0);
 	struct write_event event;
 	struct treat treat;
+	uint32_t generation;
+	int is_alone;
 
 	if (!rec)
 		goto out;
+	is_alone = observe_sent(rec) == q->sent_before;
+	generation = returned > 0 ? retry_intrude(rec) : retry_generation(rec);
 	thread_add(TOTAL_WRITES, 1);
 	count_add(&rec->socket->writes, 1);
 	if (returned > 0) {
@@ -235,8 +240,11 @@ COLD ssize_t observe_write_slow(const struct request *q, ssize_t returned)
 	if (!rec->is_looked_at && (event.is_stall || ++rec->ops >= LOOK_AFTER_OPS))
 		socket_look(q->fd, rec);
 	treat = probe(q, rec, &event, returned < 0);
+	treat.key.generation = generation;
 	fdrec_unlock(rec);
-	if (treat.how != TREAT_NOT)
+	/* What is sent while a thread waits to be cancelled would be lost with it: natively its
+	 * call has returned long before. */
+	if (treat.how != TREAT_NOT && is_alone && !guard_is_cancelled_anywhere(g))
 		treat_go_on(q, rec, &treat, &returned, &g.saved_errno);
 out:
 	guard_leave(g);

@@ -43,6 +43,16 @@ void observe_accept(int listener, int returned, const struct sockaddr *peer,
 		    socklen_t peer_bytes);
 
 /*
+ * Bytes written on the socket in this response. Taken before a call and compared after it: a
+ * signal handler that wrote on the same socket as the call returned is seen by it (and most
+ * writes of other threads), and then the call must not be gone on with: retry.h.
+ */
+static inline uint64_t observe_sent(const struct fdrec *rec)
+{
+	return rec ? load_relaxed(&rec->spin.response_bytes) : 0;
+}
+
+/*
  * The fast path: 1 when this was a full write on a quiet socket, counted; 0: not counted yet.
  * `rec` is what fdtable_find(fd) gave before the call: records are never freed, only restarted.
  */

@@ -55,9 +55,9 @@ static void wipe(struct fdrec *rec)
 	store_relaxed(&rec->user, FD_NO_USER);
 	store_relaxed(&rec->pending, 0);
 	store_relaxed(&rec->room_bytes, AHEAD_FRESH_ROOM);
-	/* Retries in progress count in the fields from `waiters` on: those stay. */
+	/* Retries and closes in progress count in the fields from `retrying` on: those stay. */
 	memset((char *)rec + offsetof(struct fdrec, spin), 0,
-	       offsetof(struct fdrec, waiters) - offsetof(struct fdrec, spin));
+	       offsetof(struct fdrec, retrying) - offsetof(struct fdrec, spin));
 	store_relaxed(&rec->epoll_fd, -1);
 }
 
@@ -365,7 +365,39 @@ static int is_foreign_process(void)
 	return h && sys_getpid() != h->pid;
 }
 
-void socket_closing(int fd)
+static void forget(struct fdrec *rec)
+{
+	if (fdrec_try_lock(rec)) {
+		give_up(rec);
+		fdrec_unlock(rec);
+	}
+}
+
+struct fdrec *socket_closing(int fd)
+{
+	struct fdrec *rec = fdtable_find(fd);
+	struct guard g;
+
+	if (!rec || fdrec_kind(rec) == FD_UNKNOWN)
+		return NULL;
+	g = guard_enter();
+	if (is_foreign_process()) {
+		rec = NULL;
+	} else {
+		retry_closing(rec);
+		forget(rec);
+	}
+	guard_leave(g);
+	return rec;
+}
+
+void socket_closed(struct fdrec *rec)
+{
+	if (rec)
+		retry_closed(rec);
+}
+
+void socket_renewed(int fd)
 {
 	struct fdrec *rec = fdtable_find(fd);
 	struct guard g;
@@ -373,23 +405,29 @@ void socket_closing(int fd)
 	if (!rec || fdrec_kind(rec) == FD_UNKNOWN)
 		return;
 	g = guard_enter();
-	if (!is_foreign_process()) {
-		if (unlikely(__atomic_load_n(&rec->waiters, __ATOMIC_SEQ_CST)))
-			retry_interrupt(rec);
-		if (fdrec_try_lock(rec)) {
-			give_up(rec);
-			fdrec_unlock(rec);
-		}
-	}
+	if (!is_foreign_process())
+		forget(rec);
 	guard_leave(g);
 }
 
-void socket_closing_range(unsigned first, unsigned last)
+int socket_closing_range(unsigned first, unsigned last)
 {
 	unsigned end = (unsigned)fdtable_end();
+	struct guard g = guard_enter();
+	int is_ours = !is_foreign_process();
 
-	for (unsigned fd = first; fd < end && fd <= last; fd++)
-		socket_closing((int)fd);
+	if (is_ours)
+		retry_range_closing();
+	for (unsigned fd = first; is_ours && fd < end && fd <= last; fd++)
+		socket_closed(socket_closing((int)fd));
+	guard_leave(g);
+	return is_ours;
+}
+
+void socket_closed_range(int token)
+{
+	if (token)
+		retry_range_closed();
 }
 
 void socket_doubt(int fd)

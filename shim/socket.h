@@ -36,11 +36,19 @@ void socket_listening(int fd);
 void socket_dialled(int fd, const struct sockaddr *to, socklen_t to_bytes);
 void epoll_created(int epfd);
 
-/* The descriptor is about to be closed, or replaced by dup2. */
-void socket_closing(int fd);
+/*
+ * The descriptor is about to be closed, or replaced by dup2; afterwards socket_closed() of what was
+ * returned, so that retries know what lies between (retry.h).
+ */
+struct fdrec *socket_closing(int fd);
+void socket_closed(struct fdrec *token);
 
 /* The same for first...last (close_range). */
-void socket_closing_range(unsigned first, unsigned last);
+int socket_closing_range(unsigned first, unsigned last);
+void socket_closed_range(int token);
+
+/* The number was given out anew: what it stood for was closed out of our sight. */
+void socket_renewed(int fd);
 
 /* The host called setsockopt with SO_SNDBUF, or with TCP_NOTSENT_LOWAT (0 takes it back). */
 void socket_host_fixed(int fd);

@@ -3,7 +3,6 @@
 
 #include "action.h"
 #include "classes.h"
-#include "retry.h"
 #include "stats.h"
 #include "sys.h"
 #include "thread.h"
@@ -57,26 +56,26 @@ static struct treat block(int fd, struct fdrec *rec, enum reason reason)
 
 	if (!left) {
 		thread_add(TOTAL_BLOCK_LIMITS, 1);
-		return (struct treat){ TREAT_NOT, 0 };
+		return (struct treat){ .how = TREAT_NOT };
 	}
 	action_note(fd, rec, STRATEGY_BLOCK, reason);
-	return (struct treat){ TREAT_BLOCK, left };
+	return (struct treat){ .how = TREAT_BLOCK, .max_ns = left };
 }
 
 static struct treat spin(int fd, struct fdrec *rec, enum reason reason, uint64_t max_ns)
 {
 	action_note(fd, rec, STRATEGY_SPIN, reason);
-	return (struct treat){ TREAT_SPIN, max_ns };
+	return (struct treat){ .how = TREAT_SPIN, .max_ns = max_ns };
 }
 
-struct treat treat_choose(const struct request *q, struct fdrec *rec, int has_grown)
+static struct treat choose(const struct request *q, struct fdrec *rec, int has_grown)
 {
 	struct class_memory *memory = rec->class_slot ? &rec->class_slot->memory : NULL;
 
 	/* A connection still being made says EAGAIN too: that is no full buffer. */
 	if (!is_adapting || !retry_is_allowed(rec, q) ||
 	    (rec->socket->is_dialled && !rec->socket->write_bytes))
-		return (struct treat){ TREAT_NOT, 0 };
+		return (struct treat){ .how = TREAT_NOT };
 	if (strategy == WRITE_BLOCK)
 		return block(q->fd, rec, REASON_BLOCK_FORCED);
 	if (strategy == WRITE_SPIN)
@@ -90,7 +89,17 @@ struct treat treat_choose(const struct request *q, struct fdrec *rec, int has_gr
 		case CLASS_LEAVE:
 			break;
 		}
-	return (struct treat){ has_grown ? TREAT_ONCE : TREAT_NOT, 0 };
+	return (struct treat){ .how = has_grown ? TREAT_ONCE : TREAT_NOT };
+}
+
+struct treat treat_choose(const struct request *q, struct fdrec *rec, int has_grown)
+{
+	struct treat treat = choose(q, rec, has_grown);
+
+	/* Here, where the lock is held and the cookie has just been compared: later the record
+	 * may be another socket's already. */
+	treat.key.cookie = rec->cookie;
+	return treat;
 }
 
 static void book(struct fdrec *rec, const struct treat *treat, unsigned sends, uint64_t bytes,
@@ -121,9 +130,8 @@ void treat_go_on(const struct request *q, struct fdrec *rec, const struct treat 
 {
 	size_t before = *returned > 0 ? (size_t)*returned : 0, after;
 	uint64_t began = sys_now();
-	uint64_t cookie = rec->cookie;
-	unsigned sends = retry_go_on(rec, q, (enum retry_how)((int)treat->how - 1), treat->max_ns,
-				     returned, error);
+	unsigned sends = retry_go_on(rec, q, (enum retry_how)((int)treat->how - 1), &treat->key,
+				     treat->max_ns, returned, error);
 	int is_finished;
 
 	after = *returned > 0 ? (size_t)*returned : 0;
@@ -134,7 +142,7 @@ void treat_go_on(const struct request *q, struct fdrec *rec, const struct treat 
 		return;
 	}
 	/* The record may be another socket's by now. */
-	if (rec->cookie == cookie) {
+	if (rec->cookie == treat->key.cookie) {
 		spin_went_on(&rec->spin, after - before, is_finished);
 		if (fdrec_kind(rec) == FD_STALLED && !spin_is_stalled(&rec->spin) && !rec->kept_error)
 			fdrec_set_kind(rec, FD_QUIET);

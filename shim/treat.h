@@ -13,12 +13,14 @@
 #include "config.h"
 #include "fdtable.h"
 #include "request.h"
+#include "retry.h"
 
 enum treat_how { TREAT_NOT, TREAT_ONCE, TREAT_SPIN, TREAT_BLOCK };
 
 struct treat {
 	enum treat_how how;
 	uint64_t max_ns;
+	struct retry_key key;
 };
 
 void treat_configure(const struct config *config);

@@ -15,73 +15,16 @@
 #ifndef UNSPIN_TESTS_TR_H
 #define UNSPIN_TESTS_TR_H
 
-#include <arpa/inet.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <poll.h>
-#include <pthread.h>
+#include "ct.h"
+
 #include <semaphore.h>
 #include <signal.h>
-#include <stdarg.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <sys/sendfile.h>
-#include <sys/socket.h>
-#include <sys/syscall.h>
 #include <sys/uio.h>
-#include <sys/wait.h>
-#include <time.h>
-#include <unistd.h>
 
 #define TR __attribute__((unused)) static
 #define MS 1000000ull
-
-__attribute__((noreturn, format(printf, 1, 2))) TR void die(const char *format, ...)
-{
-	int error = errno;
-	va_list args;
-
-	fflush(stdout);
-	fprintf(stderr, "FAIL ");
-	va_start(args, format);
-	vfprintf(stderr, format, args);
-	va_end(args);
-	fprintf(stderr, " (errno %d %s)\n", error, strerror(error));
-	_exit(1);
-}
-
-#define MUST(condition)                                                        \
-	do {                                                                   \
-		if (!(condition))                                              \
-			die("%s:%d: %s", __FILE__, __LINE__, #condition);      \
-	} while (0)
-
-TR void fact(const char *name, int64_t value)
-{
-	printf("fact %s %lld\n", name, (long long)value);
-}
-
-TR uint64_t now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
-
-/* nanosleep, not poll: a sleep is not a wait the shim wraps. */
-TR void sleep_us(unsigned us)
-{
-	struct timespec t = { us / 1000000, us % 1000000 * 1000L };
-
-	while (nanosleep(&t, &t) && errno == EINTR)
-		;
-}
 
 static int watchdog_seconds;
 
@@ -104,24 +47,6 @@ TR void watchdog(int seconds)
 	watchdog_seconds = seconds;
 	MUST(pthread_create(&thread, NULL, watch, NULL) == 0);
 	pthread_detach(thread);
-}
-
-TR void set_nonblocking(int fd)
-{
-	MUST(fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK) == 0);
-}
-
-TR void set_int(int fd, int level, int option, int value)
-{
-	MUST(setsockopt(fd, level, option, &value, sizeof(value)) == 0);
-}
-
-TR int get_int(int fd, int level, int option)
-{
-	int value = -1;
-	socklen_t bytes = sizeof(value);
-
-	return getsockopt(fd, level, option, &value, &bytes) ? -errno : value;
 }
 
 /* ---- the stream ------------------------------------------------------------------------ */
@@ -193,7 +118,7 @@ TR size_t take_quiet(int fd, size_t at)
 	struct pollfd p = { .fd = fd, .events = POLLIN };
 
 	for (;;) {
-		struct timespec t = { 0, 30 * 1000000 };
+		struct timespec t = { 0, 15 * 1000000 };
 
 		if (take(fd, &at, NULL) || syscall(SYS_ppoll, &p, 1, &t, NULL, 8) == 0)
 			return at;
