@@ -175,7 +175,7 @@ help:
 	@echo "# other targets: check-unit check-contract check-integration check-lab check-layers"
 	@echo "# check-asan cost docs format install uninstall clean; V=1 shows commands"
 
--include $(LIB_OBJ:.o=.d) $(TOOL_OBJ:.o=.d) $(REACTOR_OBJ:.o=.d) $(LAB_OBJ:.o=.d) $(DIFF_OBJ:.o=.d)
+-include $(LIB_OBJ:.o=.d) $(TOOL_OBJ:.o=.d) $(REACTOR_OBJ:.o=.d) $(LAB_OBJ:.o=.d) $(DIFF_OBJ:.o=.d) $(HELPER_BIN:=.d)
 
 # Ten minutes of random programs in every mode; prints the seed of any difference.
 soak: all

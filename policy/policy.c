@@ -59,16 +59,24 @@ static struct policy_verdict grow(const struct policy_facts *f, const struct pol
 	return (struct policy_verdict){ POLICY_DO_GROW, reason, target };
 }
 
-struct policy_verdict policy_stall(const struct policy_facts *f, const struct policy_limits *l)
+/* What forbids growth, whatever the cause of the stall; POLICY_NONE: nothing does. */
+static enum policy_reason forbidden(const struct policy_facts *f, const struct policy_limits *l)
 {
 	if (!f->is_tcp)
-		return refuse(POLICY_NOT_TCP);
+		return POLICY_NOT_TCP;
 	if (l->is_observing)
-		return refuse(POLICY_OBSERVING);
+		return POLICY_OBSERVING;
 	if (f->has_lowat)
-		return refuse(POLICY_HOST_LOWAT);
-	if (f->is_host_fixed && !l->may_override)
-		return refuse(POLICY_HOST_FIXED);
+		return POLICY_HOST_LOWAT;
+	return f->is_host_fixed && !l->may_override ? POLICY_HOST_FIXED : POLICY_NONE;
+}
+
+struct policy_verdict policy_stall(const struct policy_facts *f, const struct policy_limits *l)
+{
+	enum policy_reason no = forbidden(f, l);
+
+	if (no != POLICY_NONE)
+		return refuse(no);
 	if (f->tries >= POLICY_SPIN_TRIES)
 		return grow(f, l, POLICY_GREW_SPIN);
 	if (is_buffer_limited(f))
@@ -78,4 +86,25 @@ struct policy_verdict policy_stall(const struct policy_facts *f, const struct po
 	if (f->rwnd_limited_us > f->busy_us / 2)
 		return refuse(POLICY_RECEIVER_LIMITED);
 	return refuse(f->busy_us ? POLICY_NETWORK_LIMITED : POLICY_UNCLEAR);
+}
+
+/* An eighth of the buffer goes to the packets' overhead at the usual segment sizes. */
+int policy_fits(const struct policy_facts *f)
+{
+	return f->queued + f->remaining + f->remaining / 8 <= f->sndbuf;
+}
+
+uint64_t policy_room(uint64_t sndbuf)
+{
+	return sndbuf - sndbuf / 8;
+}
+
+struct policy_verdict policy_ahead(const struct policy_facts *f, const struct policy_limits *l,
+				   int is_by_class)
+{
+	enum policy_reason no = forbidden(f, l);
+
+	if (no != POLICY_NONE)
+		return refuse(no);
+	return grow(f, l, is_by_class ? POLICY_GREW_AHEAD_CLASS : POLICY_GREW_AHEAD_LENGTH);
 }

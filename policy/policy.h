@@ -68,4 +68,17 @@ struct policy_verdict policy_stall(const struct policy_facts *facts,
  */
 int policy_wants_look(uint64_t stalls_since_change, uint32_t tries);
 
+/* Do `remaining` more bytes surely fit into the buffer as it is? */
+int policy_fits(const struct policy_facts *facts);
+
+/* The longest write that surely fits into an empty buffer of this size. */
+uint64_t policy_room(uint64_t sndbuf);
+
+/*
+ * Before a write of `remaining` bytes that do not fit. A response longer than the buffer stalls
+ * whatever the cause, so none is asked for; the other rules are those of policy_stall().
+ */
+struct policy_verdict policy_ahead(const struct policy_facts *facts,
+				   const struct policy_limits *limits, int is_by_class);
+
 #endif

@@ -74,6 +74,15 @@ void spin_write(struct spin_state *s, const struct write_event *e, struct spin_s
 		end_stall(s);
 }
 
+void spin_went_on(struct spin_state *s, uint64_t bytes, int is_finished)
+{
+	s->response_bytes += bytes;
+	if (bytes)
+		s->was_fruitless = 0; /* the host sees a short count, no EAGAIN */
+	if (is_finished)
+		end_stall(s);
+}
+
 uint64_t spin_writable(struct spin_state *s, uint64_t now_ns)
 {
 	if (!s->is_stalled)

@@ -58,6 +58,12 @@ struct spin_seen {
 void spin_write(struct spin_state *state, const struct write_event *event, struct spin_seen *ret);
 
 /*
+ * The stalled write was gone on with inside the host's call: `bytes` more went out; finished: all,
+ * so that the host saw a full write and the stall is over.
+ */
+void spin_went_on(struct spin_state *state, uint64_t bytes, int is_finished);
+
+/*
  * The socket was reported writable. Returns the drain time in ns the first time after a stall,
  * else 0.
  */

@@ -2,6 +2,7 @@
 #include "action.h"
 
 #include "../policy/policy.h"
+#include "classes.h"
 #include "stats.h"
 #include "sys.h"
 #include "thread.h"
@@ -32,8 +33,10 @@ void action_configure(const struct config *config)
 		.budget_left = config->value[CONFIG_sndbuf_budget],
 		.may_override = (uint8_t)config->value[CONFIG_override],
 		.is_forced = config->value[CONFIG_write] == WRITE_GROW,
+		/* spin and block, when forced, stand alone: so each can be measured by itself */
 		.is_observing = config->value[CONFIG_mode] != MODE_ADAPT ||
-				config->value[CONFIG_write] == WRITE_OFF,
+				(config->value[CONFIG_write] != WRITE_AUTO &&
+				 config->value[CONFIG_write] != WRITE_GROW),
 	};
 }
 
@@ -81,25 +84,33 @@ static void take_times(struct fdrec *rec, const struct tcp_info *info, struct po
 	row->busy_us = rec->busy_us = info->tcpi_busy_time;
 }
 
+/* The buffer's size and how much of it is in use. 0 or -errno. */
+static int ask_room(int fd, struct policy_facts *facts)
+{
+	uint32_t memory[9] = { 0 }; /* SK_MEMINFO_* of linux/sock_diag.h */
+	unsigned bytes = sizeof(memory);
+	int r = sys_getsockopt(fd, SOL_SOCKET, SO_MEMINFO, memory, &bytes);
+
+	facts->sndbuf = memory[3]; /* SK_MEMINFO_SNDBUF */
+	facts->queued = memory[5]; /* SK_MEMINFO_WMEM_QUEUED */
+	return r;
+}
+
 /* 0, or -errno of the question that was refused. */
 static int gather(int fd, struct fdrec *rec, struct policy_facts *facts, int *ret_lock_bits)
 {
 	struct tcp_info info;
-	uint32_t memory[9] = { 0 }; /* SK_MEMINFO_* of linux/sock_diag.h */
-	unsigned bytes = sizeof(memory);
+	unsigned bytes = sizeof(info); /* older kernels fill in less: the rest stays 0 */
 	int r, locked;
 
 	facts->is_tcp = rec->socket_kind == SOCKET_KIND_TCP;
 	facts->has_lowat = rec->has_lowat;
 	if (!facts->is_tcp)
 		return 0;
-	r = sys_getsockopt(fd, SOL_SOCKET, SO_MEMINFO, memory, &bytes);
+	r = ask_room(fd, facts);
 	if (r < 0)
 		return r;
-	facts->sndbuf = memory[3]; /* SK_MEMINFO_SNDBUF */
-	facts->queued = memory[5]; /* SK_MEMINFO_WMEM_QUEUED */
 	memset(&info, 0, sizeof(info));
-	bytes = sizeof(info); /* older kernels fill in less: the rest stays 0 */
 	r = sys_getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &bytes);
 	if (r < 0)
 		return r;
@@ -202,37 +213,96 @@ static void note_reason(int fd, struct fdrec *rec, const struct policy_verdict *
 		stats_decision(row, fd, STRATEGY_NONE, (enum reason)v->reason, sndbuf, sndbuf);
 }
 
-void action_stalled(int fd, struct fdrec *rec, uint64_t remaining, uint32_t tries)
+/* Does what the verdict says: 1 the buffer grew, 0 not, -errno when the kernel said no. */
+static int carry_out(int fd, struct fdrec *rec, const struct policy_facts *facts,
+		     const struct policy_verdict *verdict, int lock_bits)
 {
-	struct policy_facts facts = { .remaining = remaining, .tries = tries };
+	int got;
+
+	if (verdict->strategy != POLICY_DO_GROW)
+		return 0;
+	got = grow(fd, verdict->target_bytes, lock_bits);
+	if (got < 0)
+		return got;
+	book_growth(fd, rec, facts->sndbuf, (uint64_t)got, verdict->reason);
+	return (uint64_t)got > facts->sndbuf;
+}
+
+int action_stalled(int fd, struct fdrec *rec, const struct request *q, size_t sent, uint32_t tries)
+{
+	struct policy_facts facts = { .tries = tries };
 	struct policy_verdict verdict;
 	struct policy_limits now;
-	int lock_bits = -1, got;
+	int lock_bits = -1, done;
 
 	rec->stalls += tries <= 1;
 	if (load_relaxed(&is_refused)) {
 		store_relaxed(&rec->socket->reason, (uint32_t)REASON_REFUSED);
-		return;
+		return 0;
 	}
 	if (!policy_wants_look(rec->stalls, tries))
-		return;
-	got = gather(fd, rec, &facts, &lock_bits);
-	if (got < 0) {
-		refuse(rec, got);
-		return;
+		return 0;
+	done = gather(fd, rec, &facts, &lock_bits);
+	if (done < 0) {
+		refuse(rec, done);
+		return 0;
 	}
+	facts.remaining = request_left(q, sent);
 	/* Twice when SO_SNDBUFFORCE turns out to be refused: then within wmem_max. */
 	for (int attempt = 0; attempt < 2; attempt++) {
 		now = current_limits();
 		verdict = policy_stall(&facts, &now);
 		note_reason(fd, rec, &verdict, facts.sndbuf);
-		if (verdict.strategy != POLICY_DO_GROW)
-			return;
-		got = grow(fd, verdict.target_bytes, lock_bits);
-		if (got >= 0) {
-			book_growth(fd, rec, facts.sndbuf, (uint64_t)got, verdict.reason);
-			return;
-		}
+		done = carry_out(fd, rec, &facts, &verdict, lock_bits);
+		if (rec->class_slot && verdict.strategy == POLICY_DO_GROW)
+			rec->class_slot->memory.wants_growth = 1;
+		if (done >= 0)
+			return done;
 	}
-	refuse(rec, got);
+	refuse(rec, done);
+	return 0;
+}
+
+void action_ahead(int fd, struct fdrec *rec, uint64_t need, int is_by_class)
+{
+	struct policy_facts facts = { .remaining = need, .tries = 1 };
+	struct policy_verdict verdict;
+	struct policy_limits now = current_limits();
+	int lock_bits = -1, done = 0;
+
+	store_relaxed(&rec->room_bytes, UINT64_MAX); /* unless something below is worth another look */
+	if (limits.is_observing || load_relaxed(&is_refused) ||
+	    rec->socket_kind != SOCKET_KIND_TCP || rec->has_lowat || ask_room(fd, &facts) < 0)
+		return;
+	if (policy_fits(&facts)) {
+		store_relaxed(&rec->room_bytes, policy_room(facts.sndbuf));
+		return;
+	}
+	facts.is_tcp = 1;
+	facts.is_host_fixed = ask_lock(fd, &lock_bits) < 0 ? rec->is_host_fixed : lock_bits & SND_LOCK;
+	for (int attempt = 0; attempt < 2; attempt++) {
+		now = current_limits();
+		verdict = policy_ahead(&facts, &now, is_by_class);
+		note_reason(fd, rec, &verdict, facts.sndbuf);
+		done = carry_out(fd, rec, &facts, &verdict, lock_bits);
+		if (done >= 0)
+			break;
+	}
+	if (done < 0) {
+		refuse(rec, done);
+	} else if (done) {
+		thread_add(TOTAL_AHEAD_GROWTHS, 1);
+		store_relaxed(&rec->room_bytes, policy_room(rec->socket->sndbuf_now));
+	}
+}
+
+void action_note(int fd, struct fdrec *rec, enum strategy strategy, enum reason reason)
+{
+	struct socket_row *row = rec->socket;
+
+	if (row->strategy == (uint32_t)strategy && row->reason == (uint32_t)reason)
+		return;
+	store_relaxed(&row->strategy, (uint32_t)strategy);
+	store_relaxed(&row->reason, (uint32_t)reason);
+	stats_decision(row, fd, strategy, reason, row->sndbuf_now, row->sndbuf_now);
 }

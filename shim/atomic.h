@@ -37,6 +37,14 @@ static inline void count_add(uint64_t *cell, uint64_t n)
 #endif
 }
 
+/* Tells the processor that this is a wait. */
+static inline void cpu_relax(void)
+{
+#if defined(__x86_64__)
+	__builtin_ia32_pause();
+#endif
+}
+
 #define likely(x) __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)
 

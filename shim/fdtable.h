@@ -47,6 +47,7 @@ struct fdrec {
 	 * number that another is closing. */
 	struct socket_row *socket; /* its row in the statistics, or the sink */
 	struct epoll_row *epoll;   /* FD_EPOLL: the same; else the sink */
+	uint64_t room_bytes; /* a longer write is looked at before the call (ahead.h) */
 	/* What is below is cleared when the record is given up. */
 	struct spin_state spin;
 	uint64_t cookie;	 /* SO_COOKIE; 0: not asked yet */
@@ -67,6 +68,14 @@ struct fdrec {
 	uint8_t is_looked_at;  /* addresses and buffer size are in the row */
 	uint32_t ops;	       /* slow-path operations so far, saturating: when to look */
 	struct stats_addr local; /* listener: handed to accepted sockets */
+	struct class_slot *class_slot; /* class of the response under way, or NULL (classes.h) */
+	uint32_t port;	  /* what its class is keyed by: policy/class.h */
+	int32_t kept_error; /* met by a retry, owed to the host's next call; 0: none */
+	/* Of retries (retry.h); from `retrying` on, fields survive the record's restart. */
+	uint32_t retrying;   /* calls that are being gone on with */
+	uint32_t sending;    /* of them, those between the check of a retry and the end of its send */
+	uint32_t closing;    /* threads that are closing or replacing the descriptor right now */
+	uint32_t generation; /* closes, and sends that retries of other calls must not go on after */
 };
 
 /* What fast paths compare with; changes only at fork. */

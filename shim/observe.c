@@ -2,8 +2,11 @@
 #include "observe.h"
 
 #include "action.h"
+#include "classes.h"
 #include "fdlock.h"
+#include "retry.h"
 #include "sys.h"
+#include "treat.h"
 
 #include <fcntl.h>
 
@@ -39,7 +42,7 @@ static void note_user(struct fdrec *rec)
  * is_proof: the call succeeded and only sockets accept it. On a record that says "no socket" the
  * number was reused out of our sight (socketpair, F_DUPFD, SCM_RIGHTS after an fclose).
  */
-static struct fdrec *stream_record(int fd, int is_proof)
+struct fdrec *observe_stream_record(int fd, int is_proof)
 {
 	struct fdrec *rec;
 	enum fd_kind kind;
@@ -59,24 +62,26 @@ static struct fdrec *stream_record(int fd, int is_proof)
 	return rec;
 }
 
-static int is_stall(int fd, ssize_t returned, int error, size_t asked, int flags,
-		    enum observe_source source)
+static int is_stall(const struct request *q, ssize_t returned, int error)
 {
 	static uint8_t is_mode_refused; /* F_GETFL: then no stall is known to be one */
 	int is_again = returned < 0 && (error == EAGAIN || error == EWOULDBLOCK);
 	int is_nonblocking = 1;
 
-	if (!is_again && !(returned >= 0 && (size_t)returned < asked))
+	if (!is_again && !(returned >= 0 && (size_t)returned < q->asked))
 		return 0;
 	/* SO_SNDTIMEO makes blocking sockets return such results too: those are no stalls. */
-	if (!(flags & MSG_DONTWAIT))
-		is_nonblocking = sys_is_nonblocking(fd);
+	if (!(q->flags & MSG_DONTWAIT))
+		is_nonblocking = sys_is_nonblocking(q->fd);
 	if (sys_is_refusal(is_nonblocking))
 		stats_refused(&is_mode_refused);
 	if (is_nonblocking <= 0)
 		return 0;
-	/* An empty pipe: the socket itself has room. */
-	return source != FROM_PIPE || !sys_is_writable(fd);
+	/* A file that ended: the socket itself has room. Not told by asking whether it is writable: it
+	 * may have drained since (seen with nginx, 1 stall of 100). */
+	if (q->kind == REQUEST_FILE && !is_again)
+		return !request_is_at_end(q);
+	return !q->may_lack_input || !sys_is_writable(q->fd);
 }
 
 static int has_slept(struct fdrec *rec, uint64_t now)
@@ -109,6 +114,30 @@ static void take_wait_times(const struct fdrec *rec, struct write_event *event)
 	event->wait_return_ns = context->wait_return_ns;
 }
 
+/* The class and the thread learn what the host does after its stalls. */
+static void learn(struct fdrec *rec, const struct spin_seen *seen)
+{
+	struct class_memory *memory = rec->class_slot ? &rec->class_slot->memory : NULL;
+	struct thread_context *context = thread_self.context;
+
+	if (seen->episode) {
+		if (memory)
+			class_spun(memory);
+		if (context && context->spin_score < CLASS_SCORE_MAX)
+			context->spin_score++;
+	}
+	if (seen->resumed) {
+		if (memory)
+			class_yielded(memory);
+		if (context)
+			context->spin_score = 0;
+	}
+	if (seen->trip_ns && memory)
+		class_tripped(memory, seen->trip_ns);
+	if (rec->class_slot && (seen->episode || seen->resumed || seen->tries == 1))
+		classes_publish(rec->class_slot);
+}
+
 static void book(struct fdrec *rec, const struct spin_seen *seen, int is_again)
 {
 	struct socket_row *row = rec->socket;
@@ -116,6 +145,8 @@ static void book(struct fdrec *rec, const struct spin_seen *seen, int is_again)
 	if (seen->stalled) {
 		thread_add(is_again ? TOTAL_EAGAIN_WRITES : TOTAL_SHORT_WRITES, 1);
 		count_add(is_again ? &row->eagain_writes : &row->short_writes, 1);
+		if (rec->class_slot)
+			count_add(&classes_row(rec->class_slot)->stalls, 1);
 	}
 	if (seen->spun) {
 		thread_add(TOTAL_SPIN_WRITES, 1);
@@ -137,11 +168,23 @@ static void book(struct fdrec *rec, const struct spin_seen *seen, int is_again)
 		thread_add(TOTAL_TRIP_NS, seen->trip_ns);
 		thread_add(TOTAL_TRIPS, 1);
 	}
+	learn(rec, seen);
 }
 
-/* Runs the probe over this write and books what it saw. Lock held. */
-static void probe(int fd, struct fdrec *rec, const struct write_event *event, int is_again)
+static void set_kind(struct fdrec *rec)
 {
+	enum fd_kind kind = fdrec_kind(rec);
+
+	if (kind == FD_QUIET || kind == FD_STALLED)
+		fdrec_set_kind(rec, spin_is_stalled(&rec->spin) || rec->kept_error ? FD_STALLED
+										   : FD_QUIET);
+}
+
+/* What the kernel's answer to the host's own call meant. Lock held. Returns what was decided. */
+static struct treat probe(const struct request *q, struct fdrec *rec,
+			  const struct write_event *event, int is_again)
+{
+	struct treat treat = { .how = TREAT_NOT };
 	struct spin_seen seen;
 	int was_stalled = spin_is_stalled(&rec->spin);
 
@@ -153,22 +196,47 @@ static void probe(int fd, struct fdrec *rec, const struct write_event *event, in
 		if (thread_self.context)
 			thread_self.context->clocked_waits = CLOCKED_WAITS;
 	}
-	if (seen.stalled)
-		action_stalled(fd, rec, event->asked - (event->returned > 0 ? (uint64_t)event->returned : 0),
-			       seen.tries);
-	if (fdrec_kind(rec) == FD_QUIET || fdrec_kind(rec) == FD_STALLED)
-		fdrec_set_kind(rec, spin_is_stalled(&rec->spin) ? FD_STALLED : FD_QUIET);
+	if (seen.stalled) {
+		size_t sent = event->returned > 0 ? (size_t)event->returned : 0;
+		int has_grown = action_stalled(q->fd, rec, q, sent, seen.tries);
+
+		treat = treat_choose(q, rec, has_grown);
+	}
+	set_kind(rec);
+	return treat;
 }
 
-COLD void observe_write_slow(int fd, ssize_t returned, size_t asked, int flags,
-			     enum observe_source source)
+/* The write as the host made it and the kernel answered it. */
+static struct write_event describe(const struct request *q, struct fdrec *rec, ssize_t returned,
+				   int error)
+{
+	struct write_event event = {
+		.now_ns = sys_now(),
+		.asked = q->asked,
+		.returned = returned,
+		.thread = thread_identity(),
+		.waits = thread_total(TOTAL_WAITS),
+		.is_stall = (uint8_t)is_stall(q, returned, error),
+	};
+
+	take_wait_times(rec, &event);
+	event.has_slept = (uint8_t)has_slept(rec, event.now_ns);
+	return event;
+}
+
+COLD ssize_t observe_write_slow(const struct request *q, ssize_t returned)
 {
 	struct guard g = guard_enter();
-	struct fdrec *rec = stream_record(fd, source == FROM_SEND && returned >= 0);
+	struct fdrec *rec = observe_stream_record(q->fd, q->is_socket_call && returned >= 0);
 	struct write_event event;
+	struct treat treat;
+	uint32_t generation;
+	int is_alone;
 
 	if (!rec)
 		goto out;
+	is_alone = observe_sent(rec) == q->sent_before;
+	generation = returned > 0 ? retry_intrude(rec) : retry_generation(rec);
 	thread_add(TOTAL_WRITES, 1);
 	count_add(&rec->socket->writes, 1);
 	if (returned > 0) {
@@ -182,32 +250,29 @@ COLD void observe_write_slow(int fd, ssize_t returned, size_t asked, int flags,
 			count_add(&rec->spin.response_bytes, (uint64_t)returned);
 		goto out;
 	}
-	event = (struct write_event){
-		.now_ns = sys_now(),
-		.asked = asked,
-		.returned = returned,
-		.thread = thread_identity(),
-		.waits = thread_total(TOTAL_WAITS),
-		.is_stall = (uint8_t)is_stall(fd, returned, g.saved_errno, asked, flags, source),
-	};
-	take_wait_times(rec, &event);
-	event.has_slept = (uint8_t)has_slept(rec, event.now_ns);
+	event = describe(q, rec, returned, g.saved_errno);
 	/* On the stall path the socket must be the one the record is about. */
 	if (event.is_stall)
-		socket_validate(fd, rec);
+		socket_validate(q->fd, rec);
 	if (!rec->is_looked_at && (event.is_stall || ++rec->ops >= LOOK_AFTER_OPS))
-		socket_look(fd, rec);
-	probe(fd, rec, &event, returned < 0);
+		socket_look(q->fd, rec);
+	treat = probe(q, rec, &event, returned < 0);
+	treat.key.generation = generation;
 	fdrec_unlock(rec);
+	/* What is sent while a thread waits to be cancelled would be lost with it: natively its
+	 * call has returned long before. */
+	if (treat.how != TREAT_NOT && is_alone && !guard_is_cancelled_anywhere(g))
+		treat_go_on(q, rec, &treat, &returned, &g.saved_errno);
 out:
 	guard_leave(g);
+	return returned;
 }
 
-COLD void observe_read_slow(int fd, ssize_t returned, int is_recv)
+COLD ssize_t observe_read_slow(int fd, ssize_t returned, int is_recv)
 {
 	struct guard g = guard_enter();
 	int is_again = returned < 0 && (g.saved_errno == EAGAIN || g.saved_errno == EWOULDBLOCK);
-	struct fdrec *rec = stream_record(fd, is_recv && returned >= 0);
+	struct fdrec *rec = observe_stream_record(fd, is_recv && returned >= 0);
 
 	if (!rec)
 		goto out;
@@ -229,8 +294,19 @@ COLD void observe_read_slow(int fd, ssize_t returned, int is_recv)
 			socket_look(fd, rec);
 		fdrec_unlock(rec);
 	}
+	/* After a reset the first call gets the error, later reads the end of data. A retry was
+	 * the first call; this one is owed its answer. */
+	if (returned == 0 && unlikely(rec->kept_error)) {
+		int error = ahead_take_error(fd);
+
+		if (error) {
+			g.saved_errno = error;
+			returned = -1;
+		}
+	}
 out:
 	guard_leave(g);
+	return returned;
 }
 
 void observe_accept(int listener, int returned, const struct sockaddr *peer, socklen_t peer_bytes)

@@ -1,14 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 #include "socket.h"
 
+#include "../policy/class.h"
+#include "ahead.h"
+#include "classes.h"
 #include "epoll_map.h"
 #include "fdlock.h"
 #include "guard.h"
 #include "stats.h"
+#include "retry.h"
 #include "sys.h"
 #include "thread.h"
 
 #include <netinet/in.h>
+#include <stddef.h>
 #include <string.h>
 #include <sys/epoll.h>
 
@@ -29,6 +34,8 @@ void socket_end_response(struct fdrec *rec)
 		return;
 	thread_add(TOTAL_RESPONSES, 1);
 	socket_note_response(rec->socket, bytes);
+	if (rec->class_slot)
+		class_response(&rec->class_slot->memory, bytes);
 }
 
 /* The row goes to the closed ones, unless another socket has it by now. */
@@ -48,8 +55,10 @@ static void wipe(struct fdrec *rec)
 	store_relaxed(&rec->epoll, &stats_epoll_sink);
 	store_relaxed(&rec->user, FD_NO_USER);
 	store_relaxed(&rec->pending, 0);
+	store_relaxed(&rec->room_bytes, AHEAD_FRESH_ROOM);
+	/* Retries and closes in progress count in the fields from `retrying` on: those stay. */
 	memset((char *)rec + offsetof(struct fdrec, spin), 0,
-	       sizeof(*rec) - offsetof(struct fdrec, spin));
+	       offsetof(struct fdrec, retrying) - offsetof(struct fdrec, spin));
 	store_relaxed(&rec->epoll_fd, -1);
 }
 
@@ -290,13 +299,16 @@ void socket_listening(int fd)
 	guard_leave(g);
 }
 
-void socket_dialled(int fd)
+void socket_dialled(int fd, const struct sockaddr *to, socklen_t to_bytes)
 {
 	struct guard g = guard_enter();
 	struct fdrec *rec = unspin_is_on ? fdtable_get(fd) : NULL;
 
-	if (rec && socket_resolve(fd, rec) >= FD_QUIET)
+	if (rec && socket_resolve(fd, rec) >= FD_QUIET) {
 		rec->socket->is_dialled = 1;
+		store_addr(&rec->socket->peer, to, to_bytes);
+		rec->port = rec->socket->peer.port + CLASS_PORT_DIALLED;
+	}
 	guard_leave(g);
 }
 
@@ -312,6 +324,7 @@ void socket_accepted(int listener, int fd, const struct sockaddr *peer, socklen_
 		rec->has_lowat = from->has_lowat; /* both inherited from the listener */
 		rec->is_host_fixed = from->is_host_fixed;
 		rec->socket->local = rec->local = from->local;
+		rec->port = from->local.port;
 		if (peer)
 			store_addr(&rec->socket->peer, peer, peer_bytes);
 	} else if (rec) {
@@ -369,7 +382,39 @@ static int is_foreign_process(void)
 	return h && sys_getpid() != h->pid;
 }
 
-void socket_closing(int fd)
+static void forget(struct fdrec *rec)
+{
+	if (fdrec_try_lock(rec)) {
+		give_up(rec);
+		fdrec_unlock(rec);
+	}
+}
+
+struct fdrec *socket_closing(int fd)
+{
+	struct fdrec *rec = fdtable_find(fd);
+	struct guard g;
+
+	if (!rec || fdrec_kind(rec) == FD_UNKNOWN)
+		return NULL;
+	g = guard_enter();
+	if (is_foreign_process()) {
+		rec = NULL;
+	} else {
+		retry_closing(rec);
+		forget(rec);
+	}
+	guard_leave(g);
+	return rec;
+}
+
+void socket_closed(struct fdrec *rec)
+{
+	if (rec)
+		retry_closed(rec);
+}
+
+void socket_renewed(int fd)
 {
 	struct fdrec *rec = fdtable_find(fd);
 	struct guard g;
@@ -377,19 +422,29 @@ void socket_closing(int fd)
 	if (!rec || fdrec_kind(rec) == FD_UNKNOWN)
 		return;
 	g = guard_enter();
-	if (!is_foreign_process() && fdrec_try_lock(rec)) {
-		give_up(rec);
-		fdrec_unlock(rec);
-	}
+	if (!is_foreign_process())
+		forget(rec);
 	guard_leave(g);
 }
 
-void socket_closing_range(unsigned first, unsigned last)
+int socket_closing_range(unsigned first, unsigned last)
 {
 	unsigned end = (unsigned)fdtable_end();
+	struct guard g = guard_enter();
+	int is_ours = !is_foreign_process();
 
-	for (unsigned fd = first; fd < end && fd <= last; fd++)
-		socket_closing((int)fd);
+	if (is_ours)
+		retry_range_closing();
+	for (unsigned fd = first; is_ours && fd < end && fd <= last; fd++)
+		socket_closed(socket_closing((int)fd));
+	guard_leave(g);
+	return is_ours;
+}
+
+void socket_closed_range(int token)
+{
+	if (token)
+		retry_range_closed();
 }
 
 void socket_doubt(int fd)

@@ -23,6 +23,7 @@ struct stats {
 	struct socket_row *sockets;
 	struct epoll_row *epolls;
 	struct decision_row *decisions;
+	struct class_row *classes;
 };
 
 extern struct stats stats;

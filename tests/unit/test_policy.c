@@ -195,6 +195,47 @@ static void observing_and_foreign_sockets_are_left_alone(void **unused)
 	assert_int_equal(decide(f, l).reason, POLICY_NOT_TCP);
 }
 
+static void write_that_fits_needs_no_growth(void **unused)
+{
+	struct policy_facts f = { .sndbuf = 90 * KB, .queued = 0, .remaining = 80 * KB, .is_tcp = 1 };
+
+	(void)unused;
+	assert_true(policy_fits(&f));
+	f.remaining++;
+	assert_false(policy_fits(&f)); /* the packets' overhead is an eighth */
+	f.remaining = 40 * KB;
+	f.queued = 46 * KB;
+	assert_false(policy_fits(&f));
+	f.remaining = policy_room(f.sndbuf);
+	f.queued = 0;
+	assert_true(policy_fits(&f) || f.remaining > 80 * KB);
+}
+
+static void growth_ahead_asks_for_no_cause_but_keeps_the_rules(void **unused)
+{
+	struct policy_facts f = receiver_limited();
+	struct policy_limits l = limits();
+	struct policy_verdict v = policy_ahead(&f, &l, 0);
+
+	(void)unused;
+	assert_int_equal(v.strategy, POLICY_DO_GROW);
+	assert_int_equal(v.reason, POLICY_GREW_AHEAD_LENGTH);
+	assert_true(v.target_bytes > f.queued + f.remaining);
+	assert_int_equal(policy_ahead(&f, &l, 1).reason, POLICY_GREW_AHEAD_CLASS);
+	f.is_host_fixed = 1;
+	l.may_override = 0;
+	assert_int_equal(policy_ahead(&f, &l, 0).reason, POLICY_HOST_FIXED);
+	f.is_host_fixed = 0;
+	f.has_lowat = 1;
+	assert_int_equal(policy_ahead(&f, &l, 0).reason, POLICY_HOST_LOWAT);
+	f.has_lowat = 0;
+	l.budget_left = 0;
+	assert_int_equal(policy_ahead(&f, &l, 0).reason, POLICY_NO_BUDGET);
+	l = limits();
+	l.is_observing = 1;
+	assert_int_equal(policy_ahead(&f, &l, 0).reason, POLICY_OBSERVING);
+}
+
 static void looks_grow_rarer_with_every_stall(void **unused)
 {
 	unsigned looks = 0;
@@ -236,6 +277,8 @@ int main(void)
 		cmocka_unit_test(size_the_host_fixed_is_raised_only_with_override),
 		cmocka_unit_test(spent_budget_stops_growth_and_says_so),
 		cmocka_unit_test(observing_and_foreign_sockets_are_left_alone),
+		cmocka_unit_test(write_that_fits_needs_no_growth),
+		cmocka_unit_test(growth_ahead_asks_for_no_cause_but_keeps_the_rules),
 		cmocka_unit_test(looks_grow_rarer_with_every_stall),
 		cmocka_unit_test(grant_is_all_part_or_nothing),
 	};

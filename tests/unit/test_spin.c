@@ -264,6 +264,37 @@ static void trip_of_a_thread_whose_wait_was_not_timed_is_unknown(void **unused)
 	assert_int_equal(h.seen.trip_ns, 0);
 }
 
+static void write_finished_inside_the_call_is_no_stall_any_more(void **unused)
+{
+	struct host h;
+
+	(void)unused;
+	begin(&h);
+	write_again(&h, 300);
+	spin_went_on(&h.state, 700, 1);
+	assert_false(spin_is_stalled(&h.state));
+	write_again(&h, 1000);
+	assert_int_equal(h.resumes + h.spins, 0);
+	assert_int_equal(spin_turn(&h.state), 2000);
+}
+
+static void write_gone_on_with_in_vain_is_still_a_stall(void **unused)
+{
+	struct host h;
+
+	(void)unused;
+	begin(&h);
+	write_again(&h, -1);
+	spin_went_on(&h.state, 0, 0);
+	assert_true(spin_is_stalled(&h.state));
+	write_again(&h, -1);
+	assert_int_equal(h.spins, 1);
+	spin_went_on(&h.state, 100, 0); /* now the host has seen a short count */
+	write_again(&h, 1000);
+	assert_int_equal(h.spins, 1);
+	assert_int_equal(spin_turn(&h.state), 1100);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -280,6 +311,8 @@ int main(void)
 		cmocka_unit_test(sleeping_between_tries_is_no_spin),
 		cmocka_unit_test(release_of_a_flowing_socket_does_nothing),
 		cmocka_unit_test(turn_returns_the_response_once),
+		cmocka_unit_test(write_finished_inside_the_call_is_no_stall_any_more),
+		cmocka_unit_test(write_gone_on_with_in_vain_is_still_a_stall),
 		cmocka_unit_test(trip_of_a_thread_whose_wait_was_not_timed_is_unknown),
 	};
 
