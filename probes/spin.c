@@ -26,6 +26,8 @@ static void begin_stall(struct spin_state *s, const struct write_event *e)
 	s->tries = 1;
 	s->is_released = 0;
 	s->is_drained = 0;
+	s->got_nothing = e->returned <= 0;
+	s->has_insisted = 0;
 }
 
 static void end_stall(struct spin_state *s)
@@ -48,6 +50,9 @@ void spin_write(struct spin_state *s, const struct write_event *e, struct spin_s
 		ret->spun = 1;
 		ret->episode = s->tries == 1;
 		ret->tries = s->tries;
+		ret->insisted = s->got_nothing && !s->has_insisted;
+		s->has_insisted |= ret->insisted;
+		s->got_nothing = e->returned <= 0;
 		if (!e->is_stall) {
 			end_stall(s);
 			return;
@@ -60,6 +65,7 @@ void spin_write(struct spin_state *s, const struct write_event *e, struct spin_s
 	}
 	if (was_stalled) {
 		ret->resumed = 1;
+		ret->waited = s->stall_thread == e->thread && s->stall_waits != e->waits;
 		ret->trip_ns = trip_cost(s, e);
 		end_stall(s);
 	}
@@ -69,11 +75,15 @@ void spin_write(struct spin_state *s, const struct write_event *e, struct spin_s
 	}
 }
 
-void spin_went_on(struct spin_state *s, uint64_t bytes, int is_finished)
+void spin_went_on(struct spin_state *s, uint64_t bytes, int is_finished, uint64_t now_ns)
 {
 	s->response_bytes += bytes;
 	if (is_finished)
 		end_stall(s);
+	else if (s->tries)
+		s->stall_ns = now_ns;
+	if (bytes)
+		s->got_nothing = 0;
 }
 
 uint64_t spin_writable(struct spin_state *s, uint64_t now_ns)

@@ -36,6 +36,8 @@ struct spin_state {
 	uint8_t is_released;	 /* something that ends a spin has happened since the stall */
 	uint8_t is_drained;	 /* the drain time of this stall has been reported */
 	uint8_t is_spinner;	 /* has ever reached SPIN_SPINNER_TRIES */
+	uint8_t got_nothing;	 /* the last try was told EAGAIN */
+	uint8_t has_insisted;	 /* the running episode has been reported as `insisted` */
 };
 
 /* What one write meant; every field is 0 when it did not happen. */
@@ -43,8 +45,15 @@ struct spin_seen {
 	uint8_t stalled;     /* this write stalled */
 	uint8_t spun;	     /* it was a try on a stalled socket with no wait in between */
 	uint8_t episode;     /* ... the first such: a new episode */
+	/*
+	 * The first try of the episode that follows an EAGAIN: what only spinners do. A try after a
+	 * short count is no proof: edge-triggered hosts write until EAGAIN, one try more at every
+	 * stall, and then wait.
+	 */
+	uint8_t insisted;
 	uint8_t became_spinner;
 	uint8_t resumed;     /* it went on after a wait */
+	uint8_t waited;	     /* ... of this very thread: not after an event or another thread's hand */
 	uint32_t tries;	     /* fruitless tries of the episode so far */
 	uint64_t trip_ns;    /* cost of leaving and coming back, when resumed and known */
 };
@@ -53,10 +62,12 @@ struct spin_seen {
 void spin_write(struct spin_state *state, const struct write_event *event, struct spin_seen *ret);
 
 /*
- * The stalled write was gone on with inside the host's call: `bytes` more went out; finished: all,
- * so that the host saw a full write and the stall is over.
+ * The stalled write was gone on with inside the host's call until now: `bytes` more went out;
+ * finished: all, so that the host saw a full write and the stall is over. If not, the stall that
+ * the host sees begins now: drain time and trip cost are counted from here, not from before a
+ * wait of ours.
  */
-void spin_went_on(struct spin_state *state, uint64_t bytes, int is_finished);
+void spin_went_on(struct spin_state *state, uint64_t bytes, int is_finished, uint64_t now_ns);
 
 /*
  * The socket was reported writable. Returns the drain time in ns the first time after a stall,

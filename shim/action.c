@@ -141,15 +141,20 @@ static int set_sndbuf(int fd, uint64_t target)
 	return sys_setsockopt_int(fd, SOL_SOCKET, SO_SNDBUF, half);
 }
 
-/* The new size, or -errno. Auto-tuning is given back: it may raise the buffer further. */
+/*
+ * The new size, or -errno. Auto-tuning is given back where it was on: it may raise the buffer
+ * further, as it would have without us. Where the host had fixed the size it stays off: the
+ * kernel would go to tcp_wmem[2] at once, whatever sndbuf_max and the budget say (measured: budget
+ * 1 MB, 16.6 MB added).
+ */
 static int grow(int fd, uint64_t target, int lock_bits)
 {
 	int r = set_sndbuf(fd, target);
 
 	if (r < 0)
 		return r;
-	if (lock_bits >= 0)
-		sys_setsockopt_int(fd, SOL_SOCKET, SO_BUF_LOCK, lock_bits & ~SND_LOCK);
+	if (lock_bits >= 0 && !(lock_bits & SND_LOCK))
+		sys_setsockopt_int(fd, SOL_SOCKET, SO_BUF_LOCK, lock_bits);
 	return sys_sockopt_int(fd, SOL_SOCKET, SO_SNDBUF);
 }
 

@@ -8,6 +8,8 @@
 #include "treat.h"
 
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 
 /*
  * A gap this long between two tries may have been a sleep we do not wrap (nanosleep, a futex):
@@ -64,19 +66,50 @@ struct fdrec *observe_stream_record(int fd, int is_proof)
 	return rec;
 }
 
-static int is_stall(const struct request *q, ssize_t returned, int error)
+/* A filter that does not let us ask: no call is a stall then, so nothing is done about any. */
+static int is_nonblocking(int fd)
+{
+	static uint8_t is_refused;
+	uint8_t expected = 0;
+	int answer = load_relaxed(&is_refused) ? 0 : sys_is_nonblocking(fd);
+
+	if (answer < 0 && answer != -EBADF && cas_acq_rel(&is_refused, &expected, 1))
+		stats_global_add(GLOBAL_AUX_REFUSED, 1);
+	return answer > 0;
+}
+
+/*
+ * A connection still being made says EAGAIN too: that is no full buffer. Asked only when nothing
+ * shows that it was made: a byte sent in this response does. connect() may have been made out of
+ * our sight (io_uring, raw system calls).
+ */
+static int is_connecting(int fd, const struct fdrec *rec)
+{
+	uint8_t state = 0; /* the first byte of struct tcp_info */
+	unsigned bytes = sizeof(state);
+
+	if (rec->socket_kind != SOCKET_KIND_TCP || load_relaxed(&rec->spin.response_bytes))
+		return 0;
+	if (sys_getsockopt(fd, IPPROTO_TCP, TCP_INFO, &state, &bytes) < 0)
+		return 0;
+	return state == TCP_SYN_SENT || state == TCP_SYN_RECV;
+}
+
+static int is_stall(const struct request *q, const struct fdrec *rec, ssize_t returned, int error)
 {
 	int is_again = returned < 0 && (error == EAGAIN || error == EWOULDBLOCK);
 
 	if (!is_again && !(returned >= 0 && (size_t)returned < q->asked))
 		return 0;
 	/* SO_SNDTIMEO makes blocking sockets return such results too: those are no stalls. */
-	if (!(q->flags & MSG_DONTWAIT) && !sys_is_nonblocking(q->fd))
+	if (!(q->flags & MSG_DONTWAIT) && !is_nonblocking(q->fd))
 		return 0;
 	/* A file that ended: the socket itself has room. Not told by asking whether it is writable: it
 	 * may have drained since (seen with nginx, 1 stall of 100). */
 	if (q->kind == REQUEST_FILE && !is_again)
 		return !request_is_at_end(q);
+	if (is_again && is_connecting(q->fd, rec))
+		return 0;
 	return !q->may_lack_input || !sys_is_writable(q->fd);
 }
 
@@ -100,21 +133,23 @@ static void learn(struct fdrec *rec, const struct spin_seen *seen)
 	struct class_memory *memory = rec->class_slot ? &rec->class_slot->memory : NULL;
 	struct thread_context *context = thread_self.context;
 
-	if (seen->episode) {
+	if (seen->insisted) {
 		if (memory)
 			class_spun(memory);
-		if (context && context->spin_score < CLASS_SCORE_MAX)
+		if (context && context->spin_score < CLASS_BELIEVE_AGAIN)
 			context->spin_score++;
 	}
 	if (seen->resumed) {
 		if (memory)
 			class_yielded(memory);
-		if (context)
+		if (context) {
 			context->spin_score = 0;
+			context->has_yielded |= seen->waited;
+		}
 	}
 	if (seen->trip_ns && memory)
 		class_tripped(memory, seen->trip_ns);
-	if (rec->class_slot && (seen->episode || seen->resumed || seen->tries == 1))
+	if (rec->class_slot && (seen->insisted || seen->resumed || seen->tries == 1))
 		classes_publish(rec->class_slot);
 }
 
@@ -196,7 +231,7 @@ static struct write_event describe(const struct request *q, struct fdrec *rec, s
 		.returned = returned,
 		.thread = thread_identity(),
 		.waits = thread_total(TOTAL_WAITS),
-		.is_stall = (uint8_t)is_stall(q, returned, error),
+		.is_stall = (uint8_t)is_stall(q, rec, returned, error),
 	};
 
 	if (thread_self.context) {
@@ -299,7 +334,7 @@ void observe_accept(int listener, int returned, const struct sockaddr *peer, soc
 	struct fdrec *rec;
 
 	if (!unspin_is_on)
-		return;
+		goto out;
 	if (returned >= 0)
 		socket_accepted(listener, returned, peer, peer_bytes);
 	rec = fdtable_get(listener);

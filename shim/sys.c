@@ -37,7 +37,7 @@ int sys_is_nonblocking(int fd)
 {
 	long flags = sys_call(SYS_fcntl, fd, F_GETFL, 0, 0, 0, 0);
 
-	return flags >= 0 && (flags & O_NONBLOCK);
+	return flags < 0 ? (int)flags : (flags & O_NONBLOCK) != 0;
 }
 
 int sys_is_writable(int fd)

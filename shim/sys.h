@@ -81,7 +81,7 @@ int sys_setsockopt_int(int fd, int level, int option, int value);
 /* SO_COOKIE (Linux 4.12): the same through dup, a new one for every socket. 0: not a socket. */
 uint64_t sys_cookie(int fd);
 
-/* 1 when the descriptor is non-blocking. Never cached: the host changes it by fcntl or ioctl. */
+/* 1 when the descriptor is non-blocking, 0 when not, -errno. Never cached: the host changes it by fcntl or ioctl. */
 int sys_is_nonblocking(int fd);
 
 /* 1 when a write would be accepted now (poll says POLLOUT), 0 when not or not known. */

@@ -77,6 +77,7 @@ static void stall_then_wait_then_write_is_a_resume_not_a_spin(void **unused)
 	assert_int_equal(h.stalls, 1);
 	assert_int_equal(h.spins + h.episodes, 0);
 	assert_int_equal(h.resumes, 1);
+	assert_true(h.seen.waited);
 	/* 10 ns to the wait, 100 ns after it; the 4990 ns asleep are not a cost. */
 	assert_int_equal(h.seen.trip_ns, 110);
 	assert_false(spin_is_stalled(&h.state));
@@ -148,6 +149,22 @@ static void short_writes_go_on_with_the_episode(void **unused)
 	assert_int_equal(spin_turn(&h.state), 520);
 }
 
+static void try_after_a_short_count_is_no_insisting_after_eagain_it_is(void **unused)
+{
+	struct host h;
+
+	(void)unused;
+	begin(&h);
+	write_again(&h, 300);
+	write_again(&h, -1); /* writes until EAGAIN: edge-triggered hosts do */
+	assert_int_equal(h.spins, 1);
+	assert_false(h.seen.insisted);
+	write_again(&h, -1);
+	assert_true(h.seen.insisted);
+	write_again(&h, -1); /* once an episode */
+	assert_false(h.seen.insisted);
+}
+
 static void another_threads_write_is_a_resume(void **unused)
 {
 	struct host h;
@@ -159,6 +176,7 @@ static void another_threads_write_is_a_resume(void **unused)
 	assert_int_equal(h.resumes, 1);
 	assert_int_equal(h.spins, 0);
 	assert_int_equal(h.seen.trip_ns, 0); /* its waits are not the first thread's */
+	assert_false(h.seen.waited);
 }
 
 static void writable_event_ends_the_spin(void **unused)
@@ -250,7 +268,7 @@ static void write_finished_inside_the_call_is_no_stall_any_more(void **unused)
 	(void)unused;
 	begin(&h);
 	write_again(&h, 300);
-	spin_went_on(&h.state, 700, 1);
+	spin_went_on(&h.state, 700, 1, h.event.now_ns);
 	assert_false(spin_is_stalled(&h.state));
 	write_again(&h, 1000);
 	assert_int_equal(h.resumes + h.spins, 0);
@@ -264,8 +282,11 @@ static void write_gone_on_with_in_vain_is_still_a_stall(void **unused)
 	(void)unused;
 	begin(&h);
 	write_again(&h, 300);
-	spin_went_on(&h.state, 100, 0);
+	spin_went_on(&h.state, 100, 0, h.event.now_ns + 5000);
 	assert_true(spin_is_stalled(&h.state));
+	/* What the library waited itself is no part of the drain time. */
+	assert_int_equal(spin_writable(&h.state, h.event.now_ns + 7000), 2000);
+	h.state.is_released = 0;
 	write_again(&h, 1000);
 	assert_int_equal(h.spins, 1);
 }
@@ -279,6 +300,7 @@ int main(void)
 		cmocka_unit_test(twenty_three_fruitless_tries_are_counted_as_such),
 		cmocka_unit_test(spinner_from_the_sixteenth_try_on_and_only_once),
 		cmocka_unit_test(short_writes_go_on_with_the_episode),
+		cmocka_unit_test(try_after_a_short_count_is_no_insisting_after_eagain_it_is),
 		cmocka_unit_test(another_threads_write_is_a_resume),
 		cmocka_unit_test(writable_event_ends_the_spin),
 		cmocka_unit_test(registering_ends_the_spin_but_the_next_stall_may_spin_again),
