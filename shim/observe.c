@@ -253,7 +253,9 @@ COLD ssize_t observe_write_slow(const struct request *q, ssize_t returned)
 
 	if (!rec)
 		goto out;
-	is_alone = observe_sent(rec) == q->sent_before;
+	is_alone = !load_relaxed(&rec->has_sent);
+	if (returned > 0)
+		store_relaxed(&rec->has_sent, 1);
 	generation = returned > 0 ? retry_intrude(rec) : retry_generation(rec);
 	thread_add(TOTAL_WRITES, 1);
 	count_add(&rec->socket->writes, 1);

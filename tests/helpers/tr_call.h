@@ -167,4 +167,16 @@ TR int64_t tenths_of_ms(uint64_t from_ns, uint64_t to_ns)
 	return to_ns > from_ns ? (int64_t)((to_ns - from_ns) / 100000) : 0;
 }
 
+TR uint64_t slowest_ns; /* of the calls made by QUICK */
+
+/* A call that natively returns at once. */
+#define QUICK(r, call)                                                         \
+	do {                                                                   \
+		uint64_t begin_ = now_ns(), took_;                             \
+                                                                               \
+		(r) = (call);                                                  \
+		took_ = now_ns() - begin_;                                     \
+		slowest_ns = took_ > slowest_ns ? took_ : slowest_ns;          \
+	} while (0)
+
 #endif

@@ -15,7 +15,6 @@
 #include <sys/stat.h>
 
 static struct door door;
-static uint64_t slowest_ns;
 
 static void say(const char *what, ssize_t r)
 {
@@ -35,11 +34,9 @@ static int file_of(size_t bytes)
 /* A call that has nothing to send. */
 static ssize_t idle_sendfile(int fd, int file, off_t *offset, size_t n)
 {
-	uint64_t begin = now_ns(), took;
-	ssize_t r = sendfile(fd, file, offset, n);
+	ssize_t r;
 
-	took = now_ns() - begin;
-	slowest_ns = took > slowest_ns ? took : slowest_ns;
+	QUICK(r, sendfile(fd, file, offset, n));
 	return r;
 }
 
@@ -157,11 +154,9 @@ static void play_change(int is_growth, int has_offset)
 
 static ssize_t idle_splice(int in, int out, unsigned flags)
 {
-	uint64_t begin = now_ns(), took;
-	ssize_t r = splice(in, NULL, out, NULL, 100000, flags);
+	ssize_t r;
 
-	took = now_ns() - begin;
-	slowest_ns = took > slowest_ns ? took : slowest_ns;
+	QUICK(r, splice(in, NULL, out, NULL, 100000, flags));
 	return r;
 }
 

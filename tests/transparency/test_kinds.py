@@ -8,8 +8,13 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import tr  # noqa: E402
 from tr import ct  # noqa: E402
 
+SOCKETS = ("udp", "mptcp", "unix", "connecting")  # in tr_sockets, the others in tr_kinds
 NEVER = ("zerocopy", "oob", "rights", "udp", "mptcp", "connecting", "sndtimeo")
 LIMIT = {"UNSPIN_BLOCK_MAX_MS": 60}  # a wait by mistake would be seen in the times
+
+
+def helper(name):
+    return "tr_sockets" if name in SOCKETS else "tr_kinds"
 
 
 def never(run, reference):
@@ -27,12 +32,12 @@ def waits_too(run, reference):
 
 
 for name in NEVER:
-    tr.scene(f"kind_{name}", "tr_kinds", name, judge=never, settings=LIMIT)
+    tr.scene(f"kind_{name}", helper(name), name, judge=never, settings=LIMIT)
 for name in ("more", "dontwait", "unix"):
-    tr.scene(f"kind_{name}", "tr_kinds", name, judge=waits_too, settings={"UNSPIN_BLOCK_MAX_MS": 5})
+    tr.scene(f"kind_{name}", helper(name), name, judge=waits_too, settings={"UNSPIN_BLOCK_MAX_MS": 5})
 # No row is left for the connecting sockets: what is known of them must not come from the row.
-tr.scene("kind_connecting_without_rows", "tr_kinds", "connecting", judge=never,
+tr.scene("kind_connecting_without_rows", "tr_sockets", "connecting", judge=never,
          settings=dict(LIMIT, UNSPIN_STATS_SOCKETS=16))
 for name in ("zerocopy", "oob", "rights", "sndtimeo", "connecting"):
-    tr.mutant("resend", f"kind_{name}", "tr_kinds", name, judge=never)
+    tr.mutant("resend", f"kind_{name}", helper(name), name, judge=never)
 tr.main()
