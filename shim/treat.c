@@ -104,7 +104,8 @@ struct treat treat_choose(const struct request *q, struct fdrec *rec, int has_gr
 static void book(struct fdrec *rec, const struct treat *treat, unsigned sends, uint64_t bytes,
 		 uint64_t waited_ns, int is_finished)
 {
-	struct socket_row *row = rec->socket;
+	/* The record may be another socket's by now: then what follows is in the totals only. */
+	struct socket_row *row = rec->cookie == treat->key.cookie ? rec->socket : &stats_socket_sink;
 
 	thread_add(TOTAL_RETRIES, sends);
 	thread_add(TOTAL_WRITE_BYTES, bytes);
@@ -138,7 +139,8 @@ void treat_go_on(const struct request *q, struct fdrec *rec, const struct treat 
 	is_finished = after == q->asked;
 	book(rec, treat, sends, after - before, now - began, is_finished);
 	if (!fdrec_try_lock(rec)) {
-		count_add(&rec->spin.response_bytes, after - before);
+		if (rec->cookie == treat->key.cookie)
+			count_add(&rec->spin.response_bytes, after - before);
 		return;
 	}
 	/* The record may be another socket's by now. */
