@@ -7,7 +7,8 @@
  * write of a response that is large enough to matter (CLASS_MIN_BYTES).
  *
  * Two scores say what the host does after a stall, each by itself and never by its name:
- *	spin_score   rises by one for each episode that begins, falls to 0 at a yield
+ *	spin_score   rises by one for each episode in which the host insists (tries again after an
+ *		     EAGAIN: probes/spin.h), falls to 0 at a yield
  *	yield_score  the same the other way round
  * So a host that changes its ways is seen at its first stall after the change.
  *
@@ -28,6 +29,13 @@
 /* An episode is believed after this many in a row without a yield. */
 #define CLASS_BELIEVE 3
 #define CLASS_SCORE_MAX 16
+
+/*
+ * A thread that has ever waited after a stall is believed a spinner only after so many episodes
+ * in a row: a reactor that spins on one class and yields on another would otherwise be blocked
+ * in between (seen with three spins to one yield), and its other sockets with it.
+ */
+#define CLASS_BELIEVE_AGAIN 64
 
 /* While blocking, one stall in so many is handed to the host untreated, to see what it does. */
 #define CLASS_PROBE_EVERY 64

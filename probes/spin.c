@@ -63,6 +63,7 @@ void spin_write(struct spin_state *s, const struct write_event *e, struct spin_s
 	} else {
 		if (s->is_stalled) {
 			ret->resumed = 1;
+			ret->waited = s->stall_thread == e->thread && s->stall_waits != e->waits;
 			ret->trip_ns = trip_cost(s, e);
 		}
 		if (e->is_stall)
@@ -74,13 +75,15 @@ void spin_write(struct spin_state *s, const struct write_event *e, struct spin_s
 		end_stall(s);
 }
 
-void spin_went_on(struct spin_state *s, uint64_t bytes, int is_finished)
+void spin_went_on(struct spin_state *s, uint64_t bytes, int is_finished, uint64_t now_ns)
 {
 	s->response_bytes += bytes;
 	if (bytes)
 		s->was_fruitless = 0; /* the host sees a short count, no EAGAIN */
 	if (is_finished)
 		end_stall(s);
+	else if (s->is_stalled)
+		s->stall_ns = now_ns;
 }
 
 uint64_t spin_writable(struct spin_state *s, uint64_t now_ns)

@@ -153,15 +153,20 @@ static int set_sndbuf(int fd, uint64_t target)
 	return sys_setsockopt_int(fd, SOL_SOCKET, SO_SNDBUF, half);
 }
 
-/* The new size, or -errno. Auto-tuning is given back: it may raise the buffer further. */
+/*
+ * The new size, or -errno. Auto-tuning is given back where it was on: it may raise the buffer
+ * further, as it would have without us. Where the host had fixed the size it stays off: the
+ * kernel would go to tcp_wmem[2] at once, whatever sndbuf_max and the budget say (measured: budget
+ * 1 MB, 16.6 MB added).
+ */
 static int grow(int fd, uint64_t target, int lock_bits)
 {
 	int r = set_sndbuf(fd, target);
 
 	if (r < 0)
 		return r;
-	if (lock_bits >= 0 && load_relaxed(&stats.header->can_unlock) == 1)
-		sys_setsockopt_int(fd, SOL_SOCKET, SO_BUF_LOCK, lock_bits & ~SND_LOCK);
+	if (lock_bits >= 0 && !(lock_bits & SND_LOCK))
+		sys_setsockopt_int(fd, SOL_SOCKET, SO_BUF_LOCK, lock_bits);
 	return sys_sockopt_int(fd, SOL_SOCKET, SO_SNDBUF);
 }
 
@@ -176,7 +181,6 @@ static void book_growth(int fd, struct fdrec *rec, uint64_t from, uint64_t to,
 	if (to <= from)
 		return;
 	rec->budget_bytes += to - from;
-	stats_global_add(GLOBAL_BUDGET_USED, to - from);
 	rec->stalls = 0;
 	if (!rec->has_grown)
 		thread_add(TOTAL_GROWN_SOCKETS, 1);
@@ -213,15 +217,37 @@ static void note_reason(int fd, struct fdrec *rec, const struct policy_verdict *
 		stats_decision(row, fd, STRATEGY_NONE, (enum reason)v->reason, sndbuf, sndbuf);
 }
 
+/*
+ * Takes the bytes from the budget before the buffer is raised: what is left may have changed since
+ * the verdict (measured: 40 threads at once, 1.15 MB of a budget of 1 MB). 0: not enough left.
+ */
+static int reserve(uint64_t bytes)
+{
+	uint64_t *used = &stats.header->global[GLOBAL_BUDGET_USED];
+	uint64_t seen = load_relaxed(used);
+
+	do {
+		if (seen + bytes > limits.budget_left) {
+			stats_global_add(GLOBAL_BUDGET_REFUSALS, 1);
+			return 0;
+		}
+	} while (!cas_acq_rel(used, &seen, seen + bytes));
+	return 1;
+}
+
 /* Does what the verdict says: 1 the buffer grew, 0 not, -errno when the kernel said no. */
 static int carry_out(int fd, struct fdrec *rec, const struct policy_facts *facts,
 		     const struct policy_verdict *verdict, int lock_bits)
 {
+	uint64_t from = facts->sndbuf, wanted = verdict->target_bytes - from;
 	int got;
 
-	if (verdict->strategy != POLICY_DO_GROW)
+	if (verdict->strategy != POLICY_DO_GROW || !reserve(wanted))
 		return 0;
 	got = grow(fd, verdict->target_bytes, lock_bits);
+	/* What it came to, instead of what was reserved. */
+	stats_global_add(GLOBAL_BUDGET_USED,
+			 (got > 0 && (uint64_t)got > from ? (uint64_t)got - from : 0) - wanted);
 	if (got < 0)
 		return got;
 	book_growth(fd, rec, facts->sndbuf, (uint64_t)got, verdict->reason);

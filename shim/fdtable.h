@@ -66,6 +66,7 @@ struct fdrec {
 	uint8_t has_row;     /* socket points to a row of its own, not to the sink */
 	uint8_t is_edge;       /* registered with EPOLLET the last time */
 	uint8_t is_looked_at;  /* addresses and buffer size are in the row */
+	uint8_t has_sent;      /* a call sent something since the latest began (observe_begin) */
 	uint32_t ops;	       /* slow-path operations so far, saturating: when to look */
 	struct stats_addr local; /* listener: handed to accepted sockets */
 	struct class_slot *class_slot; /* class of the response under way, or NULL (classes.h) */

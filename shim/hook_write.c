@@ -31,8 +31,7 @@
  *	...		the other fields of struct request
  */
 #define SEND_SIDE(ret, name, params, args, number, is_ignored, before, after, ...)              \
-	static COLD ret slow_##name(UNPACK params, ssize_t result, int is_before,               \
-				    uint64_t sent_before)                                       \
+	static COLD ret slow_##name(UNPACK params, ssize_t result, int is_before)               \
 	{                                                                                       \
 		struct request q = { .fd = number, .site = CALLER, __VA_ARGS__ };               \
 		int error;                                                                      \
@@ -45,26 +44,24 @@
 				errno = error;                                                  \
 				return -1;                                                      \
 			}                                                                       \
-			sent_before = observe_sent(fdtable_find(number));                       \
+			observe_begin(fdtable_find(number));                                    \
 			r = real.name args;                                                     \
 		}                                                                               \
-		q.sent_before = sent_before;                                                    \
 		q.asked = after;                                                                \
 		return (ret)observe_write_slow(&q, r);                                          \
 	}                                                                                       \
                                                                                                 \
 	COUNTED ret counted_##name(UNPACK params, struct fdrec *rec)                            \
 	{                                                                                       \
-		uint64_t sent_before;                                                           \
 		ret r;                                                                          \
                                                                                                 \
 		if (ahead_wanted(rec, before))                                                  \
-			return slow_##name(UNPACK args, 0, 1, 0);                               \
-		sent_before = observe_sent(rec);                                                \
+			return slow_##name(UNPACK args, 0, 1);                                  \
+		observe_begin(rec);                                                             \
 		r = real.name args;                                                             \
 		if (likely(observe_full_write(rec, r, after)))                                  \
 			return r;                                                               \
-		return slow_##name(UNPACK args, r, 0, sent_before);                             \
+		return slow_##name(UNPACK args, r, 0);                                          \
 	}                                                                                       \
                                                                                                 \
 	ret name params                                                                         \
@@ -137,7 +134,7 @@ SEND_SIDE(ssize_t, sendfile64, (int out, int in, off64_t *offset, size_t n), (ou
 
 /* sendmsg by hand: what is in the header may be looked at only after the call. */
 static COLD ssize_t slow_sendmsg(int fd, const struct msghdr *msg, int flags, ssize_t r,
-				 int is_before, uint64_t sent_before)
+				 int is_before)
 {
 	struct request q = { .fd = fd, .site = CALLER, .kind = REQUEST_VECTOR, .flags = flags,
 			     .is_socket_call = 1 };
@@ -149,10 +146,9 @@ static COLD ssize_t slow_sendmsg(int fd, const struct msghdr *msg, int flags, ss
 			errno = error;
 			return -1;
 		}
-		sent_before = observe_sent(fdtable_find(fd));
+		observe_begin(fdtable_find(fd));
 		r = real.sendmsg(fd, msg, flags);
 	}
-	q.sent_before = sent_before;
 	q.kind = message_kind(r, msg);
 	q.asked = message_bytes(r, msg);
 	if (q.kind == REQUEST_VECTOR) {
@@ -164,16 +160,15 @@ static COLD ssize_t slow_sendmsg(int fd, const struct msghdr *msg, int flags, ss
 
 COUNTED ssize_t counted_sendmsg(int fd, const struct msghdr *msg, int flags, struct fdrec *rec)
 {
-	uint64_t sent_before;
 	ssize_t r;
 
 	if (ahead_wanted(rec, VECTOR_BEFORE))
-		return slow_sendmsg(fd, msg, flags, 0, 1, 0);
-	sent_before = observe_sent(rec);
+		return slow_sendmsg(fd, msg, flags, 0, 1);
+	observe_begin(rec);
 	r = real.sendmsg(fd, msg, flags);
 	if (likely(observe_full_write(rec, r, message_bytes(r, msg))))
 		return r;
-	return slow_sendmsg(fd, msg, flags, r, 0, sent_before);
+	return slow_sendmsg(fd, msg, flags, r, 0);
 }
 
 ssize_t sendmsg(int fd, const struct msghdr *msg, int flags)

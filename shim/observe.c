@@ -9,6 +9,8 @@
 #include "treat.h"
 
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 
 /*
  * A gap this long between two tries may have been a sleep we do not wrap (nanosleep, a futex):
@@ -62,7 +64,24 @@ struct fdrec *observe_stream_record(int fd, int is_proof)
 	return rec;
 }
 
-static int is_stall(const struct request *q, ssize_t returned, int error)
+/*
+ * A connection still being made says EAGAIN too: that is no full buffer. Asked only when nothing
+ * shows that it was made: a byte sent in this response does. connect() may have been made out of
+ * our sight (io_uring, raw system calls).
+ */
+static int is_connecting(int fd, const struct fdrec *rec)
+{
+	uint8_t state = 0; /* the first byte of struct tcp_info */
+	unsigned bytes = sizeof(state);
+
+	if (rec->socket_kind != SOCKET_KIND_TCP || load_relaxed(&rec->spin.response_bytes))
+		return 0;
+	if (sys_getsockopt(fd, IPPROTO_TCP, TCP_INFO, &state, &bytes) < 0)
+		return 0;
+	return state == TCP_SYN_SENT || state == TCP_SYN_RECV;
+}
+
+static int is_stall(const struct request *q, const struct fdrec *rec, ssize_t returned, int error)
 {
 	static uint8_t is_mode_refused; /* F_GETFL: then no stall is known to be one */
 	int is_again = returned < 0 && (error == EAGAIN || error == EWOULDBLOCK);
@@ -81,6 +100,8 @@ static int is_stall(const struct request *q, ssize_t returned, int error)
 	 * may have drained since (seen with nginx, 1 stall of 100). */
 	if (q->kind == REQUEST_FILE && !is_again)
 		return !request_is_at_end(q);
+	if (is_again && is_connecting(q->fd, rec))
+		return 0;
 	return !q->may_lack_input || !sys_is_writable(q->fd);
 }
 
@@ -123,14 +144,16 @@ static void learn(struct fdrec *rec, const struct spin_seen *seen)
 	if (seen->episode) {
 		if (memory)
 			class_spun(memory);
-		if (context && context->spin_score < CLASS_SCORE_MAX)
+		if (context && context->spin_score < CLASS_BELIEVE_AGAIN)
 			context->spin_score++;
 	}
 	if (seen->resumed) {
 		if (memory)
 			class_yielded(memory);
-		if (context)
+		if (context) {
 			context->spin_score = 0;
+			context->has_yielded |= seen->waited;
+		}
 	}
 	if (seen->trip_ns && memory)
 		class_tripped(memory, seen->trip_ns);
@@ -216,7 +239,7 @@ static struct write_event describe(const struct request *q, struct fdrec *rec, s
 		.returned = returned,
 		.thread = thread_identity(),
 		.waits = thread_total(TOTAL_WAITS),
-		.is_stall = (uint8_t)is_stall(q, returned, error),
+		.is_stall = (uint8_t)is_stall(q, rec, returned, error),
 	};
 
 	take_wait_times(rec, &event);
@@ -235,7 +258,9 @@ COLD ssize_t observe_write_slow(const struct request *q, ssize_t returned)
 
 	if (!rec)
 		goto out;
-	is_alone = observe_sent(rec) == q->sent_before;
+	is_alone = !load_relaxed(&rec->has_sent);
+	if (returned > 0)
+		store_relaxed(&rec->has_sent, 1);
 	generation = returned > 0 ? retry_intrude(rec) : retry_generation(rec);
 	thread_add(TOTAL_WRITES, 1);
 	count_add(&rec->socket->writes, 1);
@@ -316,7 +341,7 @@ void observe_accept(int listener, int returned, const struct sockaddr *peer, soc
 	struct fdrec *rec;
 
 	if (!unspin_is_on)
-		return;
+		goto out;
 	if (returned >= 0)
 		socket_accepted(listener, returned, peer, peer_bytes);
 	rec = fdtable_get(listener);

@@ -28,7 +28,6 @@ struct request {
 	const void *data;    /* the buffer, or the struct iovec array */
 	size_t count;	     /* bytes of the buffer or file, or pieces */
 	size_t asked;	     /* bytes the host wants to send */
-	uint64_t sent_before; /* observe_sent() right before the call */
 	uint8_t is_socket_call; /* only sockets accept it */
 	uint8_t may_lack_input; /* splice: short or EAGAIN may come from the pipe */
 	const void *site;    /* where the host called from */

@@ -125,7 +125,7 @@ static long send_file(struct retry *r)
 	long got;
 
 	/* Another thread of the host may have made the socket a blocking one by now. */
-	if (!sys_is_nonblocking(q->fd))
+	if (sys_is_nonblocking(q->fd) != 1)
 		return -EINTR;
 	sys_call(SYS_rt_sigpending, &pending, 8, 0, 0, 0, 0);
 	got = sys_call(SYS_sendfile, q->fd, q->in, q->offset, q->asked - r->done, 0, 0);

@@ -60,7 +60,7 @@ static inline uint32_t retry_intrude(struct fdrec *rec)
 /*
  * Before a send-side call: while another call is being gone on with, its bytes must not be
  * divided by this one's. That call ends with what it has. (A call that is in the kernel already
- * when the other begins to be gone on with is told by observe_sent(), mostly.)
+ * when the other begins to be gone on with is told by observe_begin(), mostly.)
  */
 void retry_give_way(struct fdrec *rec);
 

@@ -395,8 +395,14 @@ struct fdrec *socket_closing(int fd)
 	struct fdrec *rec = fdtable_find(fd);
 	struct guard g;
 
-	if (!rec || fdrec_kind(rec) == FD_UNKNOWN)
+	if (!rec)
 		return NULL;
+	if (fdrec_kind(rec) == FD_UNKNOWN) {
+		/* Nothing to forget; but another thread may find out right now what it is. (A vfork
+		 * child comes here too: its parent's retry on the same number ends, which is legal.) */
+		retry_closing(rec);
+		return rec;
+	}
 	g = guard_enter();
 	if (is_foreign_process()) {
 		rec = NULL;

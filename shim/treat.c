@@ -48,7 +48,8 @@ static int thread_spins(void)
 {
 	const struct thread_context *context = thread_self.context;
 
-	return context && context->spin_score >= CLASS_BELIEVE;
+	return context && context->spin_score >= (context->has_yielded ? CLASS_BELIEVE_AGAIN
+								       : CLASS_BELIEVE);
 }
 
 static struct treat block(int fd, struct fdrec *rec, enum reason reason)
@@ -73,9 +74,7 @@ static struct treat choose(const struct request *q, struct fdrec *rec, int has_g
 {
 	struct class_memory *memory = rec->class_slot ? &rec->class_slot->memory : NULL;
 
-	/* A connection still being made says EAGAIN too: that is no full buffer. */
-	if (!is_adapting || !retry_is_allowed(rec, q) ||
-	    (rec->socket->is_dialled && !rec->socket->write_bytes))
+	if (!is_adapting || !retry_is_allowed(rec, q))
 		return (struct treat){ .how = TREAT_NOT };
 	if (strategy == WRITE_BLOCK)
 		return block(q->fd, rec, REASON_BLOCK_FORCED);
@@ -106,7 +105,8 @@ struct treat treat_choose(const struct request *q, struct fdrec *rec, int has_gr
 static void book(struct fdrec *rec, const struct treat *treat, unsigned sends, uint64_t bytes,
 		 uint64_t waited_ns, int is_finished)
 {
-	struct socket_row *row = rec->socket;
+	/* The record may be another socket's by now: then what follows is in the totals only. */
+	struct socket_row *row = rec->cookie == treat->key.cookie ? rec->socket : &stats_socket_sink;
 
 	thread_add(TOTAL_RETRIES, sends);
 	thread_add(TOTAL_WRITE_BYTES, bytes);
@@ -133,18 +133,24 @@ void treat_go_on(const struct request *q, struct fdrec *rec, const struct treat 
 	uint64_t began = sys_now();
 	unsigned sends = retry_go_on(rec, q, (enum retry_how)((int)treat->how - 1), &treat->key,
 				     treat->max_ns, returned, error);
+	uint64_t now = sys_now();
 	int is_finished;
 
 	after = *returned > 0 ? (size_t)*returned : 0;
 	is_finished = after == q->asked;
-	book(rec, treat, sends, after - before, sys_now() - began, is_finished);
+	book(rec, treat, sends, after - before, now - began, is_finished);
 	if (!fdrec_try_lock(rec)) {
-		count_add(&rec->spin.response_bytes, after - before);
+		if (rec->cookie == treat->key.cookie)
+			count_add(&rec->spin.response_bytes, after - before);
 		return;
 	}
 	/* The record may be another socket's by now. */
 	if (rec->cookie == treat->key.cookie) {
-		spin_went_on(&rec->spin, after - before, is_finished);
+		spin_went_on(&rec->spin, after - before, is_finished, now);
+		/* Our own wait was no sleep of the host's: a spinner would pass for a yielder. */
+		rec->last_try_ns = now;
+		if (!is_finished && treat->how == TREAT_BLOCK)
+			rec->sleeps = sys_thread_sleeps();
 		if (fdrec_kind(rec) == FD_STALLED && !spin_is_stalled(&rec->spin) && !rec->kept_error)
 			fdrec_set_kind(rec, FD_QUIET);
 	}

@@ -82,19 +82,25 @@ TR ssize_t op_call(enum op op, int fd, size_t at, size_t n, int flags)
 
 /*
  * Makes the calling thread, and this call's class, one that is known to spin: three times it
- * meets a full socket and tries again at once. Then strategy auto waits in the next stall. Only
+ * is told EAGAIN and tries again at once. Then strategy auto waits in the next stall. Only
  * when TR_WARM is set: forced strategies need no learning, and would wait in here. Nothing in
  * here sleeps: a try after a sleep is no spin.
  */
 TR void warm(const struct door *door, enum op op, size_t n, int flags)
 {
-	for (int i = 0; i < 3 && getenv("TR_WARM"); i++) {
-		struct pair p = pair_open(door, 0);
-		ssize_t sent = op_call(op, p.fd, 0, n, flags);
-		size_t got = 0;
+	static __thread unsigned char is_warm[OPS]; /* a second time, it would wait in here */
+	int rounds = getenv("TR_WARM") && !is_warm[op] ? 3 : 0;
 
-		MUST(sent > 0 && sent < (ssize_t)n);
-		while (got < (size_t)sent)
+	is_warm[op] = 1;
+	for (int i = 0; i < rounds; i++) {
+		struct pair p = pair_open(door, 0);
+		size_t got = 0, sent = 0;
+		ssize_t r;
+
+		while ((r = op_call(op, p.fd, sent, n, flags)) > 0)
+			sent += (size_t)r;
+		MUST(errno == EAGAIN);
+		while (got < sent)
 			take(p.peer, &got, NULL);
 		MUST(op_call(op, p.fd, got, 100, flags) == 100);
 		MUST(close(p.fd) == 0);
@@ -160,5 +166,17 @@ TR int64_t tenths_of_ms(uint64_t from_ns, uint64_t to_ns)
 {
 	return to_ns > from_ns ? (int64_t)((to_ns - from_ns) / 100000) : 0;
 }
+
+TR uint64_t slowest_ns; /* of the calls made by QUICK */
+
+/* A call that natively returns at once. */
+#define QUICK(r, call)                                                         \
+	do {                                                                   \
+		uint64_t begin_ = now_ns(), took_;                             \
+                                                                               \
+		(r) = (call);                                                  \
+		took_ = now_ns() - begin_;                                     \
+		slowest_ns = took_ > slowest_ns ? took_ : slowest_ns;          \
+	} while (0)
 
 #endif

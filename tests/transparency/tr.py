@@ -47,7 +47,9 @@ class Play(ct.Run):
                 env.update({k: str(v) for k, v in VARIANTS[variant].items()})
             if preload:
                 env["LD_PRELOAD"] = preload
-            env.update({k: str(v) for k, v in settings.items()})
+            env.update({k: str(v) for k, v in settings.items() if v is not None})
+            for k in (k for k, v in settings.items() if v is None):
+                env.pop(k, None)
             super().__init__(place, [ct.helper(name), *map(str, args)], env, timeout)
             self.variant, self.totals = variant, self.read_totals(place)
         self.said = [line for line in self.out.splitlines() if line.startswith("said")]
@@ -90,7 +92,7 @@ def compare_said(run, reference):
 
 
 def perform(variant, name, args, judge, settings, timeout, preload=None):
-    key = (name, tuple(args), tuple(sorted(settings.items())))
+    key = (name, tuple(args), tuple(sorted(map(str, settings.items()))))
     reference = bare(key, name, args, settings, timeout)
     if variant == "bare" and not preload:
         run = reference
@@ -124,16 +126,28 @@ def mutant_path(source):
     return path
 
 
-def mutant(source, title, name, *args, judge=None, timeout=25, settings=None):
-    """The scene must fail under mutants/SOURCE.c: mutant_SOURCE_fails_TITLE."""
+def must_fail(title, play):
     def run():
         try:
-            perform("bare", name, args, judge, settings or {}, timeout, mutant_path(source))
+            play()
         except ct.Failed as e:
             ct.check("compiling" not in str(e), str(e))
             return
         raise ct.Failed("the naive implementation passes")
-    ct.case(f"mutant_{source}_fails_{title}")(run)
+    ct.case(title)(run)
+
+
+def mutant(source, title, name, *args, judge=None, timeout=25, settings=None):
+    """The scene must fail under mutants/SOURCE.c: mutant_SOURCE_fails_TITLE."""
+    must_fail(f"mutant_{source}_fails_{title}",
+              lambda: perform("bare", name, args, judge, settings or {}, timeout,
+                              mutant_path(source)))
+
+
+def forced_fails(variant, title, name, *args, judge=None, timeout=25, settings=None):
+    """Where the naive thing is to treat every stall: a forced strategy is the mutant."""
+    must_fail(f"forced_{variant}_fails_{title}",
+              lambda: perform(variant, name, args, judge, settings or {}, timeout))
 
 
 main = ct.main

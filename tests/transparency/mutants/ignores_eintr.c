@@ -8,8 +8,7 @@ ssize_t write(int fd, const void *buffer, size_t n)
 	ssize_t r = real(fd, buffer, n);
 
 	if (is_stalled(fd, r, n))
-		for (unsigned long long end = naive_now_ms() + 100; naive_now_ms() < end;)
-			if (raw_wait(fd, 1) > 0)
-				break;
+		for (unsigned long long end = naive_now_ms() + 50; naive_now_ms() < end;)
+			syscall(SYS_poll, NULL, 0, 1);
 	return r;
 }
