@@ -49,7 +49,7 @@ LOAD_BIN := $(LOAD_SRC:examples/load/%.c=$(B)/%)
 HELPER_BIN := $(HELPER_SRC:tests/helpers/%.c=$(B)/helpers/%)
 BENCH_BIN := $(BENCH_SRC:tests/bench/%.c=$(B)/bench/%)
 
-all: $(B)/libunspin.so $(B)/unspin $(B)/reactor $(LOAD_BIN) $(B)/lab $(HELPER_BIN) \
+all: $(B)/libunspin.so $(B)/unspin $(B)/reactor $(LOAD_BIN) $(B)/lab $(B)/differential $(HELPER_BIN) \
 	$(BENCH_BIN)
 
 $(B)/libunspin.so: $(LIB_OBJ) $(B)/libunspin.map

@@ -19,7 +19,11 @@ __asm__(".symver dlsym, dlsym@GLIBC_2.2.5");
 #endif
 #pragma weak dlsym
 
-#define KERNEL_SIGSET_BYTES 8 /* _NSIG / 8: the kernel's sigset_t, not libc's */
+/*
+ * _NSIG / 8: the kernel's sigset_t, not libc's. As wide as a register: as the seventh argument of
+ * syscall() it goes over the stack, where clang leaves the upper half of an int undefined.
+ */
+#define KERNEL_SIGSET_BYTES ((size_t)8)
 
 /* libc's syscall() sets errno as the function it stands for would. */
 #define RAW(...) syscall(__VA_ARGS__)

@@ -16,7 +16,7 @@ cd "$tree" || exit 2
 # Headers of the standard and of fixed-width types; epoll.h and poll.h for constants only.
 pure='^(stdint|stddef|stdbool|limits|string|inttypes|sys/epoll|poll)\.h$'
 # What probes and policy objects may leave to libc: what the compiler itself inserts.
-memory='^(memset|memcpy|memmove|memcmp|_GLOBAL_OFFSET_TABLE_)$'
+memory='^(memset|memcpy|memmove|memcmp|bcmp|_GLOBAL_OFFSET_TABLE_)$'
 
 # The path a quoted include means, from the root; the includer's own directory goes first.
 resolve() { # FROM_FILE NAME

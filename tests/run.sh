@@ -81,7 +81,8 @@ run_test() {
 	esac >>"$work/cases"
 	# Only failing cases explain exit code 1; with any other the program broke off.
 	if ((rc != 0 && rc != 1 && rc != 77 && rc != 124 && rc != 137)) && [[ $reader == cat_cases ]]; then
-		grep -q "ended with exit code" "$work/cases" || echo "not ok $name: ended with exit code $rc" >>"$work/cases"
+		grep -q "ended with exit code" "$work/cases" ||
+			echo "not ok $name: ended with exit code $rc" >>"$work/cases"
 	fi
 	ok=$(grep -c '^ok ' "$work/cases")
 	bad=$(grep -c '^not ok ' "$work/cases")

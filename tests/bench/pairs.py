@@ -2,11 +2,13 @@
 # SPDX-License-Identifier: MIT
 """Paired throughput of real servers, bare and under the shim in its default mode.
 
-usage: pairs.py [--pairs N] [--seconds S] [--only NAME] [--set KEY=VALUE]...
+usage: pairs.py [--pairs N] [--slices N] [--seconds S] [--only NAME] [--set KEY=VALUE]...
 
-Runs A B A B ... (a fresh server each time, the order swapped from pair to pair), prints every
-pair's ratio, then the median and the spread. Loopback only. No absolute figure is a result:
-these machines are noisy; the ratio of neighbours is steady.
+A pair is two fresh servers, loaded in turn A B B A ... slice by slice (the one not loaded costs
+nothing), because on these machines the speed drifts by a third within seconds: only close
+neighbours can be compared. A pair's ratio is that of the medians of its slices; printed are every
+pair's ratio, then the median and the spread over the pairs. Loopback only. No absolute figure is
+a result.
 """
 import argparse
 import os
@@ -47,7 +49,7 @@ def redis(directory, port):
 
 def redis_load(pipeline):
     def load(port, seconds):
-        requests = int(seconds * (60000 if pipeline == 1 else 500000))
+        requests = int(seconds * (50000 if pipeline == 1 else 600000))
         out = subprocess.run(["redis-benchmark", "-p", str(port), "-P", str(pipeline), "-d", "64",
                               "-n", str(requests), "-t", "get", "--csv"],
                              capture_output=True, text=True, check=True).stdout
@@ -89,28 +91,48 @@ CASES = {
 }
 
 
-def measure(make, load, shim, settings, seconds):
-    directory = tempfile.mkdtemp(prefix="unspin-pairs-")
-    env = dict(os.environ)
-    if shim:
-        env.update(settings, LD_PRELOAD=BUILD + "/libunspin.so", UNSPIN_STATS_DIR=directory + "/s")
-    port = free_port()
-    process = subprocess.Popen(make(directory, port), env=env, stdout=subprocess.DEVNULL,
-                               stderr=subprocess.DEVNULL)
+class Server:
+    """One fresh server, bare or under the shim; stopped and removed by stop()."""
+
+    def __init__(self, make, shim, settings):
+        self.directory = tempfile.mkdtemp(prefix="unspin-pairs-")
+        env = dict(os.environ)
+        if shim:
+            env.update(settings, LD_PRELOAD=BUILD + "/libunspin.so",
+                       UNSPIN_STATS_DIR=self.directory + "/s")
+        self.port = free_port()
+        self.process = subprocess.Popen(make(self.directory, self.port), env=env,
+                                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        wait_ready(self.port, self.process)
+
+    def stop(self):
+        self.process.terminate()
+        self.process.wait()
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+
+def measure_pair(make, load, settings, slices, seconds, is_shim_first):
+    """The rates of a bare and a shimmed server, fresh, loaded in turn slice by slice."""
+    servers = {shim: Server(make, shim, settings) for shim in (False, True)}
+    rates = {False: [], True: []}
     try:
-        wait_ready(port, process)
-        load(port, 0.3 if make is redis else 1)  # warm-up
-        return load(port, seconds)
+        for server in servers.values():
+            load(server.port, seconds)  # warm-up
+        for i in range(slices):
+            order = (True, False) if (i + is_shim_first) % 2 else (False, True)
+            for shim in order:
+                rates[shim].append(load(servers[shim].port, seconds))
     finally:
-        process.terminate()
-        process.wait()
-        shutil.rmtree(directory, ignore_errors=True)
+        for server in servers.values():
+            server.stop()
+    return statistics.median(rates[False]), statistics.median(rates[True])
 
 
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--pairs", type=int, default=7)
-    parser.add_argument("--seconds", type=int, default=3)
+    parser.add_argument("--slices", type=int, default=6, help="loads of each server per pair")
+    parser.add_argument("--seconds", type=int, default=1, help="length of one load")
     parser.add_argument("--only", action="append", choices=CASES)
     parser.add_argument("--set", action="append", default=[], help="UNSPIN_ option for the shim")
     options = parser.parse_args()
@@ -120,11 +142,9 @@ def main():
             continue
         ratios = []
         for i in range(options.pairs):
-            result = {}
-            for shim in (False, True) if i % 2 == 0 else (True, False):
-                result[shim] = measure(make, load, shim, settings, options.seconds)
-            ratios.append(result[True] / result[False])
-            print(f"  {name} pair {i + 1}: bare {result[False]:.0f}/s, shim {result[True]:.0f}/s, "
+            bare, shim = measure_pair(make, load, settings, options.slices, options.seconds, i % 2)
+            ratios.append(shim / bare)
+            print(f"  {name} pair {i + 1}: bare {bare:.0f}/s, shim {shim:.0f}/s, "
                   f"ratio {ratios[-1]:.3f}", flush=True)
         print(f"{title}: median {statistics.median(ratios):.3f} of {len(ratios)} pairs, "
               f"spread {min(ratios):.3f} to {max(ratios):.3f}", flush=True)

@@ -7,10 +7,14 @@ sys.dont_write_bytecode = True
 import ct
 
 
+CALLS = ("responses", "functions", "receivers")
+
+
 def add(name, more=None, **settings):
     @ct.case(f"counts_{name}_{settings.get('mode', 'observe')}")
     def counts():
-        r = ct.run_expecting("ct_counts", name, **settings)
+        program = "ct_calls" if name in CALLS else "ct_counts"
+        r = ct.run_expecting(program, name, **settings)
         if "spins_max" in r.facts:
             ct.check_equal(r.kept.socket(r.fact("fd")).spins_max, r.fact("spins_max"), "spins_max")
         if more:
@@ -34,6 +38,7 @@ def rows_agree(r):
 add("eagain", rows_agree)
 add("shorts", rows_agree)
 add("tcp", rows_agree)
+add("sendfiles", rows_agree)
 add("spins", rows_agree)
 add("no_spinner")
 add("edge_host", rows_agree)
@@ -45,6 +50,7 @@ add("not_stalls")
 add("dontwait")
 add("responses", sizes)
 add("functions", rows_agree)
+add("receivers", rows_agree)
 # Local sockets are never grown, so acting changes none of their counts.
 for name in ("eagain", "shorts", "spins", "resumes", "other_thread"):
     add(name, mode="adapt", UNSPIN_WRITE="grow")

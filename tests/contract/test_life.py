@@ -29,6 +29,7 @@ def check_children(place, r):
         child = place.stats(pid)
         ct.check_equal((child.header.pid, child.header.parent_pid, child.total("writes")),
                        (int(pid), int(parent), int(writes)), "child's pid, parent, writes")
+        ct.check_equal(sum(s.writes for s in child.sockets), int(writes), "writes in its rows")
         if "child_listener" in r.facts:
             ct.check_equal(child.socket(r.fact("child_listener")).is_listener, 1, "listener")
             ct.check_equal(child.total("accepts"), 1, "accepts of the child")

@@ -28,7 +28,8 @@ void sleep_us(uint64_t us)
 	uint64_t end = now_ns() + us * 1000, now;
 
 	while ((now = now_ns()) < end) {
-		struct timespec t = { (time_t)((end - now) / 1000000000u), (long)((end - now) % 1000000000u) };
+		struct timespec t = { (time_t)((end - now) / 1000000000u),
+				      (long)((end - now) % 1000000000u) };
 
 		syscall(SYS_nanosleep, &t, NULL);
 	}

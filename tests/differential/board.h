@@ -93,7 +93,8 @@ extern struct board *board;
 int board_create(uint64_t seed);
 void board_attach(int fd);
 
-/* A rule was broken. Any thread. errno is kept. A host that has broken many ends: enough is known. */
+/* A rule was broken. Any thread. errno is kept. A host that has broken many ends: enough is known.
+ */
 void violate(const char *rule, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* One line of the deterministic part, compared between runs. Single-threaded phase only. */
@@ -101,10 +102,10 @@ void trace(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* Ends this process because the test itself cannot go on; said as a violation "setup". */
 void setup_failed(const char *what, int line) __attribute__((noreturn));
-#define MUST(condition)                                        \
-	do {                                                   \
-		if (!(condition))                              \
-			setup_failed(#condition, __LINE__);    \
+#define MUST(condition)                                                                            \
+	do {                                                                                       \
+		if (!(condition))                                                                  \
+			setup_failed(#condition, __LINE__);                                        \
 	} while (0)
 
 uint64_t now_ns(void);

@@ -18,7 +18,7 @@ struct thread_self {
 	volatile uint32_t signals, sigpipes;
 	struct conn *volatile current; /* whose write is in progress */
 	int pipe[2];		       /* for splice; made at first use */
-	int file;		       /* own description of the ring, for sendfile without offset */
+	int file; /* own description of the ring, for sendfile without offset */
 };
 extern __thread struct thread_self self;
 
@@ -31,7 +31,7 @@ struct out {
 	const uint8_t *data;
 	uint8_t is_nonblocking; /* in effect for this call */
 	uint8_t may_be_short;	/* file or pipe ended: short or 0 without a stall */
-	uint8_t is_many;	/* sendmmsg: a later message's error is lost natively */
+	uint8_t has_steps;	/* sendmmsg, files, pipes: a later step's error is lost natively */
 	int odd, error;		/* errno before the call and after it */
 };
 

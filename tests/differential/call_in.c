@@ -44,7 +44,9 @@ static ssize_t run_read_chk(struct in *i)
 
 static ssize_t run_readv(struct in *i)
 {
-	struct iovec iov[3] = { { i->buf, i->n / 2 }, { i->buf, 0 }, { i->buf + i->n / 2, i->n - i->n / 2 } };
+	struct iovec iov[3] = { { i->buf, i->n / 2 },
+				{ i->buf, 0 },
+				{ i->buf + i->n / 2, i->n - i->n / 2 } };
 
 	return readv(i->fd, iov, 3);
 }
@@ -93,10 +95,11 @@ static const struct {
 	const char *name;
 	ssize_t (*run)(struct in *i);
 } ops[] = {
-	{ "read", run_read },	    { "recv", run_recv },	      { "recvfrom", run_recvfrom },
-	{ "readv", run_readv },	    { "recvmsg", run_recvmsg },	      { "recvmmsg", run_recvmmsg },
-	{ "__read", run_read_alias }, { "__read_chk", run_read_chk }, { "__recv_chk", run_recv_chk },
-	{ "__recvfrom_chk", run_recvfrom_chk },
+	{ "read", run_read },		{ "recv", run_recv },
+	{ "recvfrom", run_recvfrom },	{ "readv", run_readv },
+	{ "recvmsg", run_recvmsg },	{ "recvmmsg", run_recvmmsg },
+	{ "__read", run_read_alias },	{ "__read_chk", run_read_chk },
+	{ "__recv_chk", run_recv_chk }, { "__recvfrom_chk", run_recvfrom_chk },
 };
 
 static void check_bytes(struct conn *c, const char *op, const uint8_t *buf, ssize_t n)
@@ -115,7 +118,8 @@ static void check_bytes(struct conn *c, const char *op, const uint8_t *buf, ssiz
 ssize_t call_in(struct conn *c, size_t n)
 {
 	uint64_t draw = chance(c->plan->draw ^ 0x494e, c->got);
-	uint32_t pick = chance_below(c->plan->uses_one_op ? c->plan->draw : draw, sizeof(ops) / sizeof(*ops));
+	uint32_t pick = chance_below(c->plan->uses_one_op ? c->plan->draw : draw,
+				     sizeof(ops) / sizeof(*ops));
 	struct before b = rules_before(draw);
 	uint8_t buf[READ_MAX];
 	struct in in = { c->fd, 0, buf, n < READ_MAX ? n : READ_MAX };

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The output calls themselves. Each sets errno to an odd value right before, keeps it right after. */
+/* The output calls themselves. Each sets errno to an odd value right before, keeps it right after.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -20,13 +21,13 @@
 extern ssize_t __write(int fd, const void *buf, size_t n);
 extern ssize_t __send(int fd, const void *buf, size_t n, int flags);
 
-#define CALL(o, expression)                     \
-	({                                      \
-		ssize_t result_;                \
-		errno = (o)->odd;               \
-		result_ = (expression);         \
-		(o)->error = errno;             \
-		result_;                        \
+#define CALL(o, expression)                                                                        \
+	({                                                                                         \
+		ssize_t result_;                                                                   \
+		errno = (o)->odd;                                                                  \
+		result_ = (expression);                                                            \
+		(o)->error = errno;                                                                \
+		result_;                                                                           \
 	})
 
 static __thread struct iovec segments[MAX_SEGMENTS];
@@ -43,7 +44,9 @@ static int cut(const struct out *o, struct iovec *iov, int max)
 		size_t left = o->n - done, piece = left;
 
 		if (i + 1 < n)
-			piece = chance_below(chance_next(&at), 4) ? chance_next(&at) % (2 * left / (size_t)(n - i) + 1) : 0;
+			piece = chance_below(chance_next(&at), 4)
+					? chance_next(&at) % (2 * left / (size_t)(n - i) + 1)
+					: 0;
 		iov[i] = (struct iovec){ (void *)(o->data + done), piece };
 		done += piece;
 	}
@@ -65,7 +68,8 @@ static uint64_t digest(const void *data, size_t n)
 }
 
 /* The library may read the host's vectors and headers, never write them. */
-static void must_be_same(const struct out *o, const char *what, uint64_t before, const void *data, size_t n)
+static void must_be_same(const struct out *o, const char *what, uint64_t before, const void *data,
+			 size_t n)
 {
 	if (digest(data, n) != before)
 		violate("changed", "connection %u: the host's %s", o->conn->plan->id, what);
@@ -110,7 +114,8 @@ static ssize_t run_sendmsg(struct out *o)
 {
 	int n = cut(o, segments, MAX_SEGMENTS);
 	struct msghdr m = { .msg_iov = segments, .msg_iovlen = (size_t)n };
-	uint64_t before = digest(segments, (size_t)n * sizeof(*segments)), head = digest(&m, sizeof(m));
+	uint64_t before = digest(segments, (size_t)n * sizeof(*segments)),
+		 head = digest(&m, sizeof(m));
 	ssize_t r = CALL(o, sendmsg(o->fd, &m, o->flags));
 
 	must_be_same(o, "iovec", before, segments, (size_t)n * sizeof(*segments));
@@ -126,7 +131,8 @@ static ssize_t run_sendmmsg(struct out *o)
 	int n = cut(o, iov, MAX_MESSAGES), empty = 0;
 	ssize_t bytes = 0, r;
 
-	/* An empty message in front would go, the next stall, and the result be success with 0 bytes. */
+	/* An empty message in front would go, the next stall, and the result be success with 0
+	 * bytes. */
 	while (empty + 1 < n && !iov[empty].iov_len)
 		empty++;
 	n -= empty;
@@ -135,15 +141,15 @@ static ssize_t run_sendmmsg(struct out *o)
 		m[i].msg_hdr = (struct msghdr){ .msg_iov = &iov[i], .msg_iovlen = 1 };
 		m[i].msg_len = 77;
 	}
-	o->is_many = n > 1;
+	o->has_steps |= n > 1;
 	r = CALL(o, sendmmsg(o->fd, m, (unsigned)n, o->flags));
 	if (r < 0)
 		return r;
 	for (int i = 0; i < r; i++) {
 		bytes += m[i].msg_len;
 		if (m[i].msg_len > iov[i].iov_len || (i + 1 < r && m[i].msg_len != iov[i].iov_len))
-			violate("sendmmsg", "connection %u: message %d of %zd: %u of %zu", o->conn->plan->id,
-				i, r, m[i].msg_len, iov[i].iov_len);
+			violate("sendmmsg", "connection %u: message %d of %zd: %u of %zu",
+				o->conn->plan->id, i, r, m[i].msg_len, iov[i].iov_len);
 	}
 	if (r > n || r == 0)
 		violate("sendmmsg", "connection %u: %zd messages of %d", o->conn->plan->id, r, n);
@@ -179,7 +185,8 @@ static ssize_t run_sendfile_position(struct out *o)
 	ssize_t r;
 
 	if (!self.file)
-		self.file = (int)syscall(SYS_openat, AT_FDCWD, "/proc/self/fd/901", O_RDONLY | O_CLOEXEC);
+		self.file = (int)syscall(SYS_openat, AT_FDCWD, "/proc/self/fd/901",
+					 O_RDONLY | O_CLOEXEC);
 	if (self.file <= 0)
 		return run_sendfile(o);
 	if (o->n > room)
@@ -195,7 +202,8 @@ static ssize_t run_sendfile_position(struct out *o)
 
 static ssize_t run_splice(struct out *o)
 {
-	static const unsigned forms[] = { SPLICE_F_NONBLOCK, SPLICE_F_MOVE | SPLICE_F_NONBLOCK, 0, SPLICE_F_MOVE };
+	static const unsigned forms[] = { SPLICE_F_NONBLOCK, SPLICE_F_MOVE | SPLICE_F_NONBLOCK, 0,
+					  SPLICE_F_MOVE };
 	char rest[65536];
 	ssize_t filled, r;
 
@@ -223,23 +231,19 @@ void call_thread_end(void)
 }
 
 static const struct out_op ops[] = {
-	{ "write", run_write, 0, 0 },
-	{ "__write", run_write_alias, 0, 0 },
-	{ "writev", run_writev, 0, 0 },
-	{ "send", run_send, 1, 0 },
-	{ "__send", run_send_alias, 1, 0 },
-	{ "sendto", run_sendto, 1, 0 },
-	{ "sendmsg", run_sendmsg, 1, 0 },
-	{ "sendmmsg", run_sendmmsg, 1, 0 },
-	{ "sendfile", run_sendfile, 1, 1 },
-	{ "sendfile(NULL)", run_sendfile_position, 1, 1 },
+	{ "write", run_write, 0, 0 },	    { "__write", run_write_alias, 0, 0 },
+	{ "writev", run_writev, 0, 0 },	    { "send", run_send, 1, 0 },
+	{ "__send", run_send_alias, 1, 0 }, { "sendto", run_sendto, 1, 0 },
+	{ "sendmsg", run_sendmsg, 1, 0 },   { "sendmmsg", run_sendmmsg, 1, 0 },
+	{ "sendfile", run_sendfile, 1, 1 }, { "sendfile(NULL)", run_sendfile_position, 1, 1 },
 	{ "splice", run_splice, 1, 1 },
 };
 
 const struct out_op *call_pick_op(const struct conn *c, uint64_t draw)
 {
 	uint32_t count = sizeof(ops) / sizeof(*ops);
-	const struct out_op *op = &ops[chance_below(c->plan->uses_one_op ? c->plan->draw : draw, count)];
+	const struct out_op *op =
+		&ops[chance_below(c->plan->uses_one_op ? c->plan->draw : draw, count)];
 
 	if (op->needs_socket && c->plan->kind == KIND_PIPE)
 		return &ops[draw & 1 ? 0 : 2];

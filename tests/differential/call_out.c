@@ -20,7 +20,8 @@ static int pick_flags(const struct conn *c, uint64_t draw, size_t n)
 
 	if ((draw & 6) == 0)
 		flags |= MSG_DONTWAIT;
-	/* Never on the last bytes of an answer: the peer would wait 200 ms for them, natively too. */
+	/* Never on the last bytes of an answer: the peer would wait 200 ms for them, natively too.
+	 */
 	if ((draw & 0x38) == 0 && c->pos + n < c->owed)
 		flags |= MSG_MORE;
 	return flags;
@@ -28,7 +29,9 @@ static int pick_flags(const struct conn *c, uint64_t draw, size_t n)
 
 static struct out prepare(struct conn *c, const struct out_op *op, uint64_t draw, size_t n)
 {
-	struct out o = { .conn = c, .fd = c->fd, .n = n, .draw = chance(draw, 7), .odd = odd_errno(draw) };
+	struct out o = {
+		.conn = c, .fd = c->fd, .n = n, .draw = chance(draw, 7), .odd = odd_errno(draw)
+	};
 
 	if (c->dup_fd >= 0 && draw & 0x100)
 		o.fd = c->dup_fd;
@@ -36,7 +39,9 @@ static struct out prepare(struct conn *c, const struct out_op *op, uint64_t draw
 	o.flags = op->needs_socket && !op->is_file ? pick_flags(c, draw >> 16, n) : 0;
 	o.is_nonblocking = c->is_nonblocking || o.flags & MSG_DONTWAIT;
 	/* Files and pipes: a pending signal cuts these calls short without a stall. */
-	o.may_be_short = op->is_file && c->plan->style == SCENE_bell;
+	o.may_be_short =
+		op->is_file && (c->plan->style == SCENE_bell || c->plan->style == SCENE_chop);
+	o.has_steps = op->is_file || c->plan->kind == KIND_PIPE;
 	return o;
 }
 

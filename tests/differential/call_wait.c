@@ -129,5 +129,6 @@ void call_close(int fd, uint64_t draw)
 		r = close(fd);
 	}
 	if (r || errno != odd)
-		violate("close", "form %u of %d: returned %d, errno %d", (unsigned)(draw % 5), fd, r, errno);
+		violate("close", "form %u of %d: returned %d, errno %d", (unsigned)(draw % 5), fd,
+			r, errno);
 }

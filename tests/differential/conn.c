@@ -28,7 +28,8 @@ int conn_listen(uint32_t scene, int is_nonblocking)
 {
 	struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	socklen_t bytes = sizeof(a);
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | (is_nonblocking ? SOCK_NONBLOCK : 0), 0);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | (is_nonblocking ? SOCK_NONBLOCK : 0),
+			0);
 
 	MUST(fd >= 0 && bind(fd, (struct sockaddr *)&a, bytes) == 0 && listen(fd, 128) == 0);
 	MUST(getsockname(fd, (struct sockaddr *)&a, &bytes) == 0);
@@ -40,7 +41,8 @@ void conn_set_nonblocking(struct conn *c, int on)
 {
 	int flags = fcntl(c->fd, F_GETFL);
 
-	MUST(flags >= 0 && fcntl(c->fd, F_SETFL, on ? flags | O_NONBLOCK : flags & ~O_NONBLOCK) == 0);
+	MUST(flags >= 0 &&
+	     fcntl(c->fd, F_SETFL, on ? flags | O_NONBLOCK : flags & ~O_NONBLOCK) == 0);
 	c->is_nonblocking = (uint8_t)on;
 }
 
@@ -49,8 +51,12 @@ static struct conn *begin(uint32_t id, int fd, int is_nonblocking)
 	const struct conn_plan *p = &plan.conn[id];
 	struct conn *c = &conns[id];
 
-	*c = (struct conn){ .plan = p, .side = &board->host[id], .peer = &board->peer[id], .fd = fd,
-			    .dup_fd = -1, .is_nonblocking = (uint8_t)is_nonblocking,
+	*c = (struct conn){ .plan = p,
+			    .side = &board->host[id],
+			    .peer = &board->peer[id],
+			    .fd = fd,
+			    .dup_fd = -1,
+			    .is_nonblocking = (uint8_t)is_nonblocking,
 			    .last_progress_ns = now_ns() };
 	if (p->sndbuf && p->kind != KIND_PIPE)
 		set_int(fd, SOL_SOCKET, SO_SNDBUF, p->sndbuf);
@@ -69,8 +75,8 @@ static struct conn *begin(uint32_t id, int fd, int is_nonblocking)
 static uint32_t who_is(const struct sockaddr_in *from)
 {
 	for (uint32_t n = 0; n < plan.conns; n++)
-		if (plan.conn[n].kind == KIND_ACCEPT && board->peer[n].port == ntohs(from->sin_port) &&
-		    board->peer[n].has_port)
+		if (plan.conn[n].kind == KIND_ACCEPT &&
+		    board->peer[n].port == ntohs(from->sin_port) && board->peer[n].has_port)
 			return n;
 	setup_failed("accept: a peer nobody knows", __LINE__);
 }
@@ -107,7 +113,9 @@ static void pass_to_peer(uint32_t id, int fd)
 		char room[CMSG_SPACE(sizeof(int))];
 	} ancillary = { .head = { CMSG_LEN(sizeof(int)), SOL_SOCKET, SCM_RIGHTS } };
 	struct iovec data = { &id, sizeof(id) };
-	struct msghdr m = { .msg_iov = &data, .msg_iovlen = 1, .msg_control = &ancillary,
+	struct msghdr m = { .msg_iov = &data,
+			    .msg_iovlen = 1,
+			    .msg_control = &ancillary,
 			    .msg_controllen = sizeof(ancillary) };
 
 	memcpy(CMSG_DATA(&ancillary.head), &fd, sizeof(fd));
@@ -117,7 +125,8 @@ static void pass_to_peer(uint32_t id, int fd)
 
 static int dial(const struct conn_plan *p)
 {
-	struct sockaddr_in to = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+	struct sockaddr_in to = { .sin_family = AF_INET,
+				  .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
 				  .sin_port = htons((uint16_t)board->peer[p->id].port) };
 	int waits = p->draw & 512 ? SOCK_NONBLOCK : 0;
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | waits, 0), error = -1;
@@ -159,7 +168,9 @@ uint32_t conn_wants(const struct conn *c)
 		return 0;
 	if (c->pos < c->owed)
 		return EPOLLOUT;
-	return c->pos < c->plan->total || (c->plan->host_end == HOST_LINGERS && c->is_shut) ? EPOLLIN : EPOLLOUT;
+	return c->pos < c->plan->total || (c->plan->host_end == HOST_LINGERS && c->is_shut)
+		       ? EPOLLIN
+		       : EPOLLOUT;
 }
 
 int conn_is_stuck(const struct conn *c)
@@ -185,7 +196,9 @@ static void note_request(struct conn *c)
 
 static enum step step_in(struct conn *c)
 {
-	ssize_t r = call_in(c, c->plan->draw & 2 ? 300 : c->plan->request_bytes - c->got % c->plan->request_bytes);
+	ssize_t r = call_in(c, c->plan->draw & 2
+				       ? 300
+				       : c->plan->request_bytes - c->got % c->plan->request_bytes);
 
 	if (r == -EAGAIN || r == -EINTR)
 		return r == -EAGAIN ? STEP_IN : STEP_MORE;
@@ -288,7 +301,8 @@ void conn_note_end(struct conn *c)
 {
 	int unread = 0;
 
-	/* Closing with bytes unread makes the kernel reset, and the peer lose what it has not got. */
+	/* Closing with bytes unread makes the kernel reset, and the peer lose what it has not got.
+	 */
 	if (c->plan->kind != KIND_PIPE)
 		syscall(SYS_ioctl, c->fd, FIONREAD, &unread);
 	c->side->had_unread = unread > 0;
@@ -322,7 +336,7 @@ void conn_end(struct conn *c, int epfd)
 	if (c->plan->host_end == HOST_DUPS_OVER)
 		dup_over(c);
 	else
-		call_close(c->fd, c->plan->host_end == HOST_CLOSES_RAW	  ? 0
+		call_close(c->fd, c->plan->host_end == HOST_CLOSES_RAW	   ? 0
 				  : c->plan->host_end == HOST_CLOSES_RANGE ? 1
 									   : 3);
 	c->fd = -1;

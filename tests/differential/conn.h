@@ -29,7 +29,7 @@ struct conn {
 	uint8_t may_be_eaten;	    /* natively: a call of several steps met it after the first */
 	uint8_t was_full;	    /* the last call stalled */
 	uint8_t ready;		    /* edge-triggered owners: what the last edges promised */
-	_Atomic uint32_t edges; /* monitor.c */
+	_Atomic uint32_t edges;	    /* monitor.c */
 };
 
 enum step {

@@ -44,7 +44,8 @@ void crowd_drop(struct crowd *crowd, uint32_t i)
 
 int crowd_is_over(const struct crowd *crowd)
 {
-	return !crowd->count && !crowd->to_accept && crowd->next >= crowd->scene->first + crowd->scene->count;
+	return !crowd->count && !crowd->to_accept &&
+	       crowd->next >= crowd->scene->first + crowd->scene->count;
 }
 
 void crowd_end(struct crowd *crowd)

@@ -35,8 +35,10 @@ void exact_book(const char *what, int odd, uint32_t pipes, long r, int error)
 {
 	board->progress++;
 	if (r >= 0 && error != odd)
-		violate("errno-on-success", "%s: returned %ld, errno %d became %d", what, r, odd, error);
-	trace("%s %ld %s sigpipe %u\n", what, r, r < 0 ? strerrorname_np(error) : "-", self.sigpipes - pipes);
+		violate("errno-on-success", "%s: returned %ld, errno %d became %d", what, r, odd,
+			error);
+	trace("%s %ld %s sigpipe %u\n", what, r, r < 0 ? strerrorname_np(error) : "-",
+	      self.sigpipes - pipes);
 }
 
 void exact_tcp(struct ends *ret, int is_nonblocking)
@@ -45,13 +47,15 @@ void exact_tcp(struct ends *ret, int is_nonblocking)
 	socklen_t bytes = sizeof(a);
 	int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), ethernet = 1448;
 
-	MUST(listener >= 0 && bind(listener, (struct sockaddr *)&a, bytes) == 0 && listen(listener, 4) == 0);
+	MUST(listener >= 0 && bind(listener, (struct sockaddr *)&a, bytes) == 0 &&
+	     listen(listener, 4) == 0);
 	MUST(getsockname(listener, (struct sockaddr *)&a, &bytes) == 0);
 	ret->far = (int)syscall(SYS_socket, AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	MUST(ret->far >= 0);
 	syscall(SYS_setsockopt, ret->far, IPPROTO_TCP, TCP_MAXSEG, &ethernet, sizeof(ethernet));
 	MUST(syscall(SYS_connect, ret->far, &a, bytes) == 0);
-	ret->near = accept4(listener, NULL, NULL, SOCK_CLOEXEC | (is_nonblocking ? SOCK_NONBLOCK : 0));
+	ret->near =
+		accept4(listener, NULL, NULL, SOCK_CLOEXEC | (is_nonblocking ? SOCK_NONBLOCK : 0));
 	MUST(ret->near >= 0 && close(listener) == 0);
 	trace("tcp %d %d\n", ret->near, ret->far);
 }
@@ -146,7 +150,8 @@ static const struct exact_case *pick_case(uint64_t n)
 	if (pick < exact_io_count)
 		return &exact_io_cases[pick];
 	pick -= exact_io_count;
-	return pick < exact_life_count ? &exact_life_cases[pick] : &exact_special_cases[pick - exact_life_count];
+	return pick < exact_life_count ? &exact_life_cases[pick]
+				       : &exact_special_cases[pick - exact_life_count];
 }
 
 void scene_exact(uint64_t seed)

@@ -40,15 +40,15 @@ void exact_book(const char *what, int odd, uint32_t pipes, long r, int error);
 int exact_odd(void);
 uint32_t exact_pipes(void);
 
-#define DO(what, call)                                                     \
-	({                                                                 \
-		int odd_ = exact_odd();                                    \
-		uint32_t pipes_ = exact_pipes();                           \
-		long r_;                                                   \
-		errno = odd_;                                              \
-		r_ = (long)(call);                                         \
-		exact_book(what, odd_, pipes_, r_, errno);                 \
-		r_;                                                        \
+#define DO(what, call)                                                                             \
+	({                                                                                         \
+		int odd_ = exact_odd();                                                            \
+		uint32_t pipes_ = exact_pipes();                                                   \
+		long r_;                                                                           \
+		errno = odd_;                                                                      \
+		r_ = (long)(call);                                                                 \
+		exact_book(what, odd_, pipes_, r_, errno);                                         \
+		r_;                                                                                \
 	})
 
 struct exact_case {

@@ -87,9 +87,11 @@ static void case_small(uint64_t draw)
 
 	open_ends(&e, draw);
 	for (uint32_t way = 0; way < CALLS - 1; way++) {
-		long n = put(e.near, way, chance_range(chance_next(&at), 1, 1200), draw & 32 ? MSG_NOSIGNAL : 0);
+		long n = put(e.near, way, chance_range(chance_next(&at), 1, 1200),
+			     draw & 32 ? MSG_NOSIGNAL : 0);
 
-		trace("arrived %llu\n", (unsigned long long)exact_far_drain(&e, way == 5 ? 1 : (uint64_t)n));
+		trace("arrived %llu\n",
+		      (unsigned long long)exact_far_drain(&e, way == 5 ? 1 : (uint64_t)n));
 		if (draw % 4 != 1) /* an empty datagram would be one */
 			put(e.near, way, 0, 0);
 	}
@@ -122,7 +124,8 @@ static void case_shut(uint64_t draw)
 	put(e.near, 0, 500, 0);
 	DO("shutdown", shutdown(e.near, draw & 32 ? SHUT_WR : SHUT_RDWR));
 	for (int n = 0; n < 5; n++)
-		put(e.near, chance_below(chance_next(&at), CALLS - 1), 100, draw & 64 ? MSG_NOSIGNAL : 0);
+		put(e.near, chance_below(chance_next(&at), CALLS - 1), 100,
+		    draw & 64 ? MSG_NOSIGNAL : 0);
 	trace("arrived %llu\n", (unsigned long long)exact_far_drain(&e, 500));
 	exact_close(&e, draw);
 }
@@ -136,7 +139,8 @@ static void after_reset(int fd, uint64_t draw)
 		if (chance_below(chance_next(&at), 4) == 0)
 			get(fd, (uint32_t)chance_next(&at), 100);
 		else
-			put(fd, chance_below(chance_next(&at), CALLS - 1), 100 + (size_t)n, draw & 64 ? MSG_NOSIGNAL : 0);
+			put(fd, chance_below(chance_next(&at), CALLS - 1), 100 + (size_t)n,
+			    draw & 64 ? MSG_NOSIGNAL : 0);
 }
 
 static void case_reset(uint64_t draw)
@@ -166,7 +170,9 @@ static void case_reset_when_full(uint64_t draw)
 /* Full, then drained: one edge must come, by each form of interest. */
 static void case_edge(uint64_t draw)
 {
-	struct epoll_event want = { EPOLLOUT | EPOLLET | (draw & 32 ? EPOLLIN : 0), { .u64 = draw } }, got = { 0 };
+	struct epoll_event want = { EPOLLOUT | EPOLLET | (draw & 32 ? EPOLLIN : 0),
+				    { .u64 = draw } },
+			   got = { 0 };
 	int set = epoll_create1(EPOLL_CLOEXEC);
 	uint64_t sent;
 	struct ends e;
@@ -208,9 +214,8 @@ static void case_read(uint64_t draw)
 }
 
 const struct exact_case exact_io_cases[] = {
-	{ "small", case_small }, { "pipe", case_pipe },
-	{ "shut", case_shut },	 { "reset", case_reset },
-	{ "edge", case_edge },	 { "reset-when-full", case_reset_when_full },
+	{ "small", case_small }, { "pipe", case_pipe }, { "shut", case_shut },
+	{ "reset", case_reset }, { "edge", case_edge }, { "reset-when-full", case_reset_when_full },
 	{ "read", case_read },
 };
 const uint32_t exact_io_count = sizeof(exact_io_cases) / sizeof(*exact_io_cases);

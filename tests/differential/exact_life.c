@@ -161,12 +161,14 @@ static void case_reuse(uint64_t draw)
 static void book_events(const char *what, struct epoll_event *events, int n)
 {
 	for (int i = 0; i < n; i++)
-		trace("%s %x %llx\n", what, events[i].events, (unsigned long long)events[i].data.u64);
+		trace("%s %x %llx\n", what, events[i].events,
+		      (unsigned long long)events[i].data.u64);
 }
 
 static void case_epoll(uint64_t draw)
 {
-	struct epoll_event a = { EPOLLIN | EPOLLOUT, { .u64 = draw } }, b = { EPOLLIN, { .u64 = ~draw } }, got[4];
+	struct epoll_event a = { EPOLLIN | EPOLLOUT, { .u64 = draw } },
+			   b = { EPOLLIN, { .u64 = ~draw } }, got[4];
 	int set = epoll_create1(EPOLL_CLOEXEC), file = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
 	struct ends e, f;
 
@@ -215,7 +217,8 @@ static void case_poll(uint64_t draw)
 	p[1] = (struct pollfd){ 500, POLLIN, 0 };
 	p[2] = (struct pollfd){ -1, POLLIN, 0 };
 	DO("poll", poll(p, 3, 0));
-	trace("revents %x %x %x\n", (unsigned)p[0].revents, (unsigned)p[1].revents, (unsigned)p[2].revents);
+	trace("revents %x %x %x\n", (unsigned)p[0].revents, (unsigned)p[1].revents,
+	      (unsigned)p[2].revents);
 	FD_ZERO(&in);
 	FD_ZERO(&out);
 	FD_SET(e.near, &in);
@@ -243,7 +246,6 @@ static void case_options(uint64_t draw)
 	struct ends e;
 
 	exact_tcp(&e, draw & 1 ? 1 : 0);
-	trace("sndbuf %d\n", get_int(e.near, SO_SNDBUF));
 	DO("setsockopt", setsockopt(e.near, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size)));
 	trace("sndbuf %d error %d\n", get_int(e.near, SO_SNDBUF), get_int(e.near, SO_ERROR));
 	DO("write", write(e.near, pattern(1, 0), 1000));

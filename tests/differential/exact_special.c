@@ -30,7 +30,8 @@ static uint32_t completions(int fd)
 	uint32_t count = 0;
 
 	for (;;) {
-		struct msghdr m = { .msg_control = &ancillary, .msg_controllen = sizeof(ancillary) };
+		struct msghdr m = { .msg_control = &ancillary,
+				    .msg_controllen = sizeof(ancillary) };
 		struct sock_extended_err e;
 
 		if (syscall(SYS_recvmsg, fd, &m, MSG_ERRQUEUE | MSG_DONTWAIT) < 0)
@@ -52,7 +53,8 @@ static void case_zerocopy(uint64_t draw)
 	exact_tcp(&e, 1);
 	if (DO("SO_ZEROCOPY", setsockopt(e.near, SOL_SOCKET, SO_ZEROCOPY, &on, sizeof(on))) == 0) {
 		while (stalls < 4) {
-			ssize_t r = send(e.near, pattern(5, sent), 20000 + draw % 5000, MSG_ZEROCOPY | MSG_NOSIGNAL);
+			ssize_t r = send(e.near, pattern(5, sent), 20000 + draw % 5000,
+					 MSG_ZEROCOPY | MSG_NOSIGNAL);
 
 			stalls += r < 0;
 			sends += r > 0;
@@ -82,7 +84,8 @@ static void case_urgent(uint64_t draw)
 	DO("send", send(e.near, "def", 3, 0));
 	usleep(1000);
 	DO("recv urgent", syscall(SYS_recvfrom, e.far, buf, sizeof(buf), MSG_OOB, NULL, NULL));
-	trace("urgent %d arrived %llu\n", buf[0] == '!', (unsigned long long)exact_far_drain(&e, 6));
+	trace("urgent %d arrived %llu\n", buf[0] == '!',
+	      (unsigned long long)exact_far_drain(&e, 6));
 	exact_close(&e, draw);
 }
 
@@ -94,11 +97,15 @@ static void case_rights(uint64_t draw)
 		char room[CMSG_SPACE(sizeof(int))];
 	} ancillary = { .head = { CMSG_LEN(sizeof(int)), SOL_SOCKET, SCM_RIGHTS } };
 	struct iovec data = { (void *)pattern(1, 0), 1000 };
-	struct msghdr m = { .msg_iov = &data, .msg_iovlen = 1, .msg_control = &ancillary,
+	struct msghdr m = { .msg_iov = &data,
+			    .msg_iovlen = 1,
+			    .msg_control = &ancillary,
 			    .msg_controllen = sizeof(ancillary) };
 	char buf[2000];
 	struct iovec into = { buf, sizeof(buf) };
-	struct msghdr got = { .msg_iov = &into, .msg_iovlen = 1, .msg_control = &ancillary,
+	struct msghdr got = { .msg_iov = &into,
+			      .msg_iovlen = 1,
+			      .msg_control = &ancillary,
 			      .msg_controllen = sizeof(ancillary) };
 	struct ends e;
 	int zero = 0, fd;
@@ -189,7 +196,8 @@ static void case_timeout(uint64_t draw)
 }
 
 const struct exact_case exact_special_cases[] = {
-	{ "zerocopy", case_zerocopy }, { "urgent", case_urgent },	    { "rights", case_rights },
-	{ "shrink", case_shrink },     { "empty-pipe", case_empty_pipe }, { "timeout", case_timeout },
+	{ "zerocopy", case_zerocopy },	   { "urgent", case_urgent },
+	{ "rights", case_rights },	   { "shrink", case_shrink },
+	{ "empty-pipe", case_empty_pipe }, { "timeout", case_timeout },
 };
 const uint32_t exact_special_count = sizeof(exact_special_cases) / sizeof(*exact_special_cases);

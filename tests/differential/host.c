@@ -19,9 +19,9 @@ static pthread_t scene_threads[MAX_SCENES];
 static void run_scene(const struct scene_plan *s)
 {
 	switch (s->kind) {
-#define SCENE(name, low, high, threads, help)  \
-	case SCENE_##name:                     \
-		scene_##name(s);               \
+#define SCENE(name, low, high, threads, help)                                                      \
+	case SCENE_##name:                                                                         \
+		scene_##name(s);                                                                   \
 		break;
 		SCENES(SCENE)
 #undef SCENE

@@ -48,7 +48,8 @@ static void say_threads(pid_t host)
 	while (tasks && (entry = readdir(tasks))) {
 		if (entry->d_name[0] == '.')
 			continue;
-		snprintf(path, sizeof(path), "/proc/%d/task/%.16s/syscall", (int)host, entry->d_name);
+		snprintf(path, sizeof(path), "/proc/%d/task/%.16s/syscall", (int)host,
+			 entry->d_name);
 		say_file(entry->d_name, path);
 	}
 	if (tasks)
@@ -66,12 +67,14 @@ static void say_conn(const struct plan *plan, uint32_t n)
 	const struct host_side *h = &board->host[n];
 	const struct peer_side *p = &board->peer[n];
 
-	printf("note connection %u (%s) ended at %llu/%llu ms: host state %u told %llu of %llu, got %llu, calls %llu%s; peer received "
+	printf("note connection %u (%s) ended at %llu/%llu ms: host state %u told %llu of %llu, "
+	       "got %llu, calls %llu%s; peer received "
 	       "%llu end %u leaving %u; blocks %u %u\n",
-	       n, plan_scene_name(c->style), ms_since_start(h->ended_ns), ms_since_start(p->ended_ns), h->state, (unsigned long long)h->told,
-	       (unsigned long long)c->total, (unsigned long long)h->got, (unsigned long long)h->calls,
-	       h->calls & 1 ? " (in a call)" : "", (unsigned long long)p->received, p->end, p->leaving,
-	       h->blocks, p->blocks);
+	       n, plan_scene_name(c->style), ms_since_start(h->ended_ns),
+	       ms_since_start(p->ended_ns), h->state, (unsigned long long)h->told,
+	       (unsigned long long)c->total, (unsigned long long)h->got,
+	       (unsigned long long)h->calls, h->calls & 1 ? " (in a call)" : "",
+	       (unsigned long long)p->received, p->end, p->leaving, h->blocks, p->blocks);
 }
 
 void judge_hang(const struct plan *plan, pid_t host)
@@ -96,15 +99,20 @@ static void judge_blocks(const struct conn_plan *c)
 
 	for (uint32_t k = 0; k < p->blocks && k < h->blocks; k++)
 		if (p->block_at[k] != h->block[k].before && p->block_at[k] != h->block[k].after)
-			violate("interleaved", "connection %u: a handler's block lies at %llu, inside a call from %llu to %llu",
+			violate("interleaved",
+				"connection %u: a handler's block lies at %llu, inside a call from "
+				"%llu to %llu",
 				c->id, (unsigned long long)p->block_at[k],
-				(unsigned long long)h->block[k].before, (unsigned long long)h->block[k].after);
+				(unsigned long long)h->block[k].before,
+				(unsigned long long)h->block[k].after);
 		else if (p->block_bytes[k] > h->block[k].told ||
 			 (p->end == PEER_SAW_END && p->block_bytes[k] != h->block[k].told))
 			violate("block", "connection %u: %u bytes of a block, %u were told", c->id,
 				p->block_bytes[k], h->block[k].told);
-	if (p->blocks > h->blocks || (p->end == PEER_SAW_END && !h->had_unread && p->blocks != h->blocks))
-		violate("block", "connection %u: %u blocks written, %u arrived", c->id, h->blocks, p->blocks);
+	if (p->blocks > h->blocks ||
+	    (p->end == PEER_SAW_END && !h->had_unread && p->blocks != h->blocks))
+		violate("block", "connection %u: %u blocks written, %u arrived", c->id, h->blocks,
+			p->blocks);
 }
 
 static void judge_conn(const struct conn_plan *c)
@@ -115,15 +123,18 @@ static void judge_conn(const struct conn_plan *c)
 
 	if (h->state != HOST_ENDED)
 		violate("unfinished", "connection %u: state %u", c->id, h->state);
-	if (received > told || (c->kind != KIND_UDP && p->end == PEER_SAW_END && !h->had_unread && received != told))
+	if (received > told ||
+	    (c->kind != KIND_UDP && p->end == PEER_SAW_END && !h->had_unread && received != told))
 		violate("total", "connection %u (%s): the host was told %llu, %llu arrived", c->id,
 			plan_scene_name(c->style), told, received);
 	if (must_complete(c)) {
 		printf("fact conn%u %llu\n", c->id, received);
 		if (received != c->total || p->end != PEER_SAW_END || h->had_error)
-			violate("incomplete", "connection %u (%s): %llu of %llu arrived (peer end %u, host error %u)",
-				c->id, plan_scene_name(c->style), received, (unsigned long long)c->total,
-				p->end, h->had_error);
+			violate("incomplete",
+				"connection %u (%s): %llu of %llu arrived (peer end %u, host error "
+				"%u)",
+				c->id, plan_scene_name(c->style), received,
+				(unsigned long long)c->total, p->end, h->had_error);
 	}
 	judge_blocks(c);
 }
@@ -175,9 +186,11 @@ static void say_summary(const struct plan *plan)
 	for (int n = 0; n < 16; n++) {
 		caught += board->caught[n];
 		if (board->is_verbose)
-			printf("note stroke %d: %u times, %u caught asleep\n", n, board->struck[n], board->caught[n]);
+			printf("note stroke %d: %u times, %u caught asleep\n", n, board->struck[n],
+			       board->caught[n]);
 	}
-	printf("note %u connections, %llu bytes, %llu EAGAIN, %llu short, %u edges checked, %llu caught asleep, "
+	printf("note %u connections, %llu bytes, %llu EAGAIN, %llu short, %u edges checked, %llu "
+	       "caught asleep, "
 	       "held %u us after the end\n",
 	       plan->conns, bytes, eagains, shorts, board->checks, caught, board->held_us);
 }

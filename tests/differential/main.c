@@ -39,7 +39,8 @@ static void must_be_at(int fd, int number, int keeps)
 }
 
 /* The child: only its links, its plain numbers, and the library. Does not return. */
-static void become_host(const struct options *o, int board_fd, int ring_fd, int control, int out, int err)
+static void become_host(const struct options *o, int board_fd, int ring_fd, int control, int out,
+			int err)
 {
 	char seed[32], only[16];
 	char *const argv[] = { "differential", "host", seed, only, NULL };
@@ -95,14 +96,16 @@ static int run(const struct options *o)
 {
 	static struct plan plan;
 	int board_fd = board_create(o->seed), ring_fd = ring_create();
-	int control[2], out = memfd_create("stdout", MFD_CLOEXEC), err = memfd_create("stderr", MFD_CLOEXEC);
+	int control[2], out = memfd_create("stdout", MFD_CLOEXEC),
+			err = memfd_create("stderr", MFD_CLOEXEC);
 	int status;
 	pid_t host;
 
 	ring_attach(ring_fd);
 	plan_make(&plan, o->seed, o->only);
 	board->is_verbose = (uint32_t)o->is_verbose;
-	MUST(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, control) == 0 && out >= 0 && err >= 0);
+	MUST(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, control) == 0 && out >= 0 &&
+	     err >= 0);
 	signal(SIGPIPE, SIG_IGN);
 	peers_prepare(&plan);
 	host = fork();
@@ -121,9 +124,10 @@ static int run(const struct options *o)
 
 static int parse(int argc, char **argv, struct options *ret_options)
 {
-	static const struct option names[] = { { "preload", 1, NULL, 'p' }, { "scene", 1, NULL, 's' },
-					       { "hang", 1, NULL, 'h' }, { "describe", 0, NULL, 'd' },
-					       { "verbose", 0, NULL, 'v' }, { 0 } };
+	static const struct option names[] = {
+		{ "preload", 1, NULL, 'p' },  { "scene", 1, NULL, 's' },   { "hang", 1, NULL, 'h' },
+		{ "describe", 0, NULL, 'd' }, { "verbose", 0, NULL, 'v' }, { 0 }
+	};
 	static struct plan plan;
 	int option, describes = 0;
 
@@ -162,8 +166,9 @@ int main(int argc, char **argv)
 	if (argc == 4 && !strcmp(argv[1], "host"))
 		host_main(strtoull(argv[2], NULL, 10), atoi(argv[3]));
 	if (!parse(argc, argv, &options)) {
-		fprintf(stderr, "usage: differential [--preload LIBRARY] [--scene NAME] [--hang MS] "
-				"[--describe] [--verbose] SEED\n");
+		fprintf(stderr,
+			"usage: differential [--preload LIBRARY] [--scene NAME] [--hang MS] "
+			"[--describe] [--verbose] SEED\n");
 		return 2;
 	}
 	r = run(&options);

@@ -94,7 +94,9 @@ void monitor_expect(struct conn *c, uint32_t mark, const char *op, ssize_t r)
 		} else if (!writable) {
 			writable = now;
 		} else if (now - writable > NO_EDGE_MS * 1000000ull) {
-			violate("made-up-stall", "%s on connection %u returned %zd, but it is writable and no edge came",
+			violate("made-up-stall",
+				"%s on connection %u returned %zd, but it is writable and no edge "
+				"came",
 				op, c->plan->id, r);
 			return;
 		}

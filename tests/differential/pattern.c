@@ -24,7 +24,8 @@ int ring_create(void)
 
 		/* 0xf? becomes 0x7?: block bytes must not occur. */
 		for (int b = 0; b < 8; b++)
-			to[i + (size_t)b] = (uint8_t)(word >> 8 * b) >= 0xf0 ? 0x70 : (uint8_t)(word >> 8 * b);
+			to[i + (size_t)b] =
+				(uint8_t)(word >> 8 * b) >= 0xf0 ? 0x70 : (uint8_t)(word >> 8 * b);
 	}
 	munmap(to, RING_BYTES);
 	return fd;
@@ -36,8 +37,8 @@ void ring_attach(int fd)
 
 	MUST(at != MAP_FAILED);
 	for (int half = 0; half < 2; half++)
-		MUST(mmap(at + (size_t)half * RING_BYTES, RING_BYTES, PROT_READ, MAP_SHARED | MAP_FIXED, fd,
-			  0) != MAP_FAILED);
+		MUST(mmap(at + (size_t)half * RING_BYTES, RING_BYTES, PROT_READ,
+			  MAP_SHARED | MAP_FIXED, fd, 0) != MAP_FAILED);
 	ring = at;
 }
 
@@ -74,7 +75,8 @@ ssize_t pattern_check(uint32_t stream, uint64_t pos, const uint8_t *buf, size_t 
 void pattern_explain(uint32_t stream, uint64_t pos, const uint8_t *wrong, size_t n, char *text,
 		     size_t room)
 {
-	const uint8_t *found = n >= 8 ? memmem(ring, RING_BYTES + 64, wrong, n < 24 ? n : 24) : NULL;
+	const uint8_t *found =
+		n >= 8 ? memmem(ring, RING_BYTES + 64, wrong, n < 24 ? n : 24) : NULL;
 	size_t at, own;
 
 	if (!found) {

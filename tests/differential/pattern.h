@@ -12,9 +12,9 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#define RING_BYTES   ((size_t)2053 * 4096) /* a prime number of pages: no stream repeats early */
-#define BLOCK_BYTES  64
-#define IS_BLOCK(b)  ((b) >= 0xf0)
+#define RING_BYTES	((size_t)2053 * 4096) /* a prime number of pages: no stream repeats early */
+#define BLOCK_BYTES	64
+#define IS_BLOCK(b)	((b) >= 0xf0)
 #define REQUESTS_OF(id) ((id) + 1000u) /* the stream a peer sends to the host */
 
 int ring_create(void);
@@ -30,7 +30,8 @@ off_t pattern_file(uint32_t stream, uint64_t pos, size_t *ret_room);
 ssize_t pattern_check(uint32_t stream, uint64_t pos, const uint8_t *buf, size_t n);
 
 /* Says in words where the wrong bytes come from. Slow. */
-void pattern_explain(uint32_t stream, uint64_t pos, const uint8_t *wrong, size_t n, char *text, size_t room);
+void pattern_explain(uint32_t stream, uint64_t pos, const uint8_t *wrong, size_t n, char *text,
+		     size_t room);
 
 /* The k-th block of a connection. */
 void block_fill(uint32_t k, uint8_t block[BLOCK_BYTES]);

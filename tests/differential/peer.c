@@ -21,8 +21,8 @@ struct peer {
 	struct peer_side *side;
 	const struct host_side *host;
 	int fd, listener;
-	uint32_t asked; /* requests sent */
-	uint64_t due;	/* response bytes of the requests sent */
+	uint32_t asked;	      /* requests sent */
+	uint64_t due;	      /* response bytes of the requests sent */
 	uint32_t block_bytes; /* of the block we are in the middle of */
 	uint8_t in_block, is_wrong, has_paused, has_thawed;
 	uint8_t buf[READ_MAX];
@@ -63,11 +63,15 @@ void peers_prepare(const struct plan *plan)
 		struct peer *p = peers[n] = calloc(1, sizeof(*p));
 
 		MUST(p);
-		*p = (struct peer){ .plan = c, .side = &board->peer[n], .host = &board->host[n],
-				    .fd = -1, .listener = -1 };
+		*p = (struct peer){ .plan = c,
+				    .side = &board->peer[n],
+				    .host = &board->host[n],
+				    .fd = -1,
+				    .listener = -1 };
 		if (c->kind != KIND_DIAL && c->kind != KIND_UDP)
 			continue;
-		p->listener = bound_socket(c->kind == KIND_UDP ? SOCK_DGRAM : SOCK_STREAM, &p->side->port);
+		p->listener = bound_socket(c->kind == KIND_UDP ? SOCK_DGRAM : SOCK_STREAM,
+					   &p->side->port);
 		if (c->kind == KIND_UDP) {
 			set_int(p->listener, SOL_SOCKET, SO_RCVBUF, 4 << 20);
 			p->fd = p->listener;
@@ -81,7 +85,8 @@ void peers_prepare(const struct plan *plan)
 
 static int dial_host(struct peer *p)
 {
-	struct sockaddr_in to = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct sockaddr_in to = { .sin_family = AF_INET,
+				  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	int fd;
 
 	while (!board->listener_port[p->plan->scene]) {
@@ -120,12 +125,14 @@ static int ask(struct peer *p)
 {
 	const struct conn_plan *c = p->plan;
 
-	while (p->asked < c->rounds && (c->is_pipelined || !c->request_bytes || p->side->received >= p->due)) {
+	while (p->asked < c->rounds &&
+	       (c->is_pipelined || !c->request_bytes || p->side->received >= p->due)) {
 		uint64_t pos = (uint64_t)p->asked * c->request_bytes;
 
 		p->due += c->response[p->asked++];
-		if (c->request_bytes && send(p->fd, pattern(REQUESTS_OF(c->id), pos), c->request_bytes,
-					     MSG_NOSIGNAL) != (ssize_t)c->request_bytes)
+		if (c->request_bytes &&
+		    send(p->fd, pattern(REQUESTS_OF(c->id), pos), c->request_bytes, MSG_NOSIGNAL) !=
+			    (ssize_t)c->request_bytes)
 			return 0;
 		if (p->asked == c->rounds && c->peer_end == END_HALF)
 			shutdown(p->fd, SHUT_WR);
@@ -162,7 +169,8 @@ static size_t take_block(struct peer *p, const uint8_t *buf, size_t n)
 		s->block_at[s->blocks++] = s->received;
 	}
 	block_fill(s->blocks - 1, want);
-	while (i < n && IS_BLOCK(buf[i]) && p->block_bytes < BLOCK_BYTES && buf[i] == want[p->block_bytes])
+	while (i < n && IS_BLOCK(buf[i]) && p->block_bytes < BLOCK_BYTES &&
+	       buf[i] == want[p->block_bytes])
 		i++, p->block_bytes++;
 	if (i == 0) { /* the next block follows a shortened one, or these are no block's bytes */
 		if (p->block_bytes == 0)
@@ -296,10 +304,12 @@ static void collect(struct peer *p)
 		if (n < 0)
 			continue;
 		memcpy(&head, p->buf, sizeof(head));
-		if ((size_t)n < sizeof(head) || head.conn != p->plan->id || head.bytes != (size_t)n ||
-		    head.number < next ||
-		    pattern_check(head.conn, head.number, p->buf + sizeof(head), (size_t)n - sizeof(head)) >= 0)
-			violate("datagram", "connection %u: %zd bytes, number %u of %u, expected %u",
+		if ((size_t)n < sizeof(head) || head.conn != p->plan->id ||
+		    head.bytes != (size_t)n || head.number < next ||
+		    pattern_check(head.conn, head.number, p->buf + sizeof(head),
+				  (size_t)n - sizeof(head)) >= 0)
+			violate("datagram",
+				"connection %u: %zd bytes, number %u of %u, expected %u",
 				p->plan->id, n, head.number, head.bytes, next);
 		next = head.number + 1;
 		p->side->datagrams++;
@@ -337,7 +347,9 @@ static void *receive_ends(void *argument)
 
 	for (;;) {
 		struct iovec data = { &id, sizeof(id) };
-		struct msghdr m = { .msg_iov = &data, .msg_iovlen = 1, .msg_control = &ancillary,
+		struct msghdr m = { .msg_iov = &data,
+				    .msg_iovlen = 1,
+				    .msg_control = &ancillary,
 				    .msg_controllen = sizeof(ancillary) };
 		int fd;
 

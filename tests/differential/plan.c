@@ -89,8 +89,10 @@ static void draw_pace(struct conn_plan *c, uint64_t *at)
 
 static void draw_ends(struct conn_plan *c, uint64_t *at)
 {
-	static const uint8_t ends[] = { END_READS, END_READS, END_READS,  END_READS,  END_HALF,
-					END_HALF,  END_READS, END_CLOSES, END_RESETS, END_VANISHES };
+	static const uint8_t ends[] = {
+		END_READS, END_READS, END_READS,  END_READS,  END_HALF,
+		END_HALF,  END_READS, END_CLOSES, END_RESETS, END_VANISHES
+	};
 
 	c->peer_end = ends[chance_below(chance_next(at), sizeof(ends))];
 	c->host_end = (uint8_t)chance_below(chance_next(at), HOST_ENDS);
@@ -108,7 +110,8 @@ static void draw_sockets(struct conn_plan *c, uint64_t *at)
 
 	c->kind = ways[chance_below(chance_next(at), sizeof(ways))];
 	if (chance_below(chance_next(at), 5))
-		c->maxseg = 1448; /* as over Ethernet: default buffers are then small enough to stall */
+		c->maxseg =
+			1448; /* as over Ethernet: default buffers are then small enough to stall */
 	if (chance_below(chance_next(at), 5) < 2)
 		c->sndbuf = (int)chance_range(chance_next(at), 1, 65536);
 	if (chance_below(chance_next(at), 2))
@@ -134,7 +137,8 @@ static void suit_scene(struct conn_plan *c, const struct scene_plan *s)
 		c->kind = KIND_ACCEPT;
 		c->request_bytes = 0;
 		c->uses_dup = 0;
-		/* Even ones are victims, whose peer reads nothing before the stroke; odd ones heirs. */
+		/* Even ones are victims, whose peer reads nothing before the stroke; odd ones
+		 * heirs. */
 		c->is_frozen = nth % 2 == 0;
 		c->uses_one_op &= !c->is_frozen;
 		c->peer_end = c->is_frozen ? END_VANISHES : END_READS;
@@ -151,7 +155,8 @@ static void suit_scene(struct conn_plan *c, const struct scene_plan *s)
 		c->kind = c->kind == KIND_DIAL ? KIND_DIAL : KIND_ACCEPT;
 		c->uses_dup = 0;
 		c->takes_blocks = nth % 2 == 0;
-		if (nth % 2) { /* the bells: only handlers write them, as long as their thread works */
+		if (nth %
+		    2) { /* the bells: only handlers write them, as long as their thread works */
 			c->request_bytes = 0;
 			c->rounds = 1;
 			c->total = c->response[0] = c->total % 60000 + 1;
@@ -236,7 +241,8 @@ void plan_describe(const struct plan *p)
 	for (uint32_t n = 0; n < p->conns; n++) {
 		const struct conn_plan *c = &p->conn[n];
 
-		printf("conn %u scene %u %s: %u rounds of %u, %llu bytes; sndbuf %d rcvbuf %d mss %d; "
+		printf("conn %u scene %u %s: %u rounds of %u, %llu bytes; sndbuf %d rcvbuf %d mss "
+		       "%d; "
 		       "reads %u each %u us, pause %u ms at %llu; peer %s at %llu; host end %u "
 		       "chunks %u dup %u one_op %u\n",
 		       n, c->scene, kind[c->kind], c->rounds, c->request_bytes,

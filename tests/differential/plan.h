@@ -18,36 +18,36 @@
 #define PATIENCE_MS 120
 
 /*   SCENE(name, connections at least, at most, threads, what it is) */
-#define SCENES(SCENE)                                                                       \
-	SCENE(spin, 3, 7, 1, "one thread, all connections in turn, retries at once")        \
-	SCENE(level, 3, 8, 1, "reactor, level-triggered epoll")                             \
-	SCENE(edge, 3, 8, 1, "reactor, edge-triggered, writes until EAGAIN")                \
-	SCENE(tokio, 3, 8, 1, "reactor, edge-triggered, takes a short count for full")      \
-	SCENE(oneshot, 3, 8, 3, "pool on one epoll set, EPOLLONESHOT")                      \
-	SCENE(poll, 3, 7, 1, "reactor on poll and ppoll")                                   \
-	SCENE(select, 3, 7, 1, "reactor on select and pselect")                             \
-	SCENE(block, 3, 8, 0, "a thread per connection, comes and goes; O_NONBLOCK toggled") \
-	SCENE(pool, 4, 8, 4, "spinning workers that hand connections to each other")        \
-	SCENE(chop, 8, 10, 0, "the descriptor ends or is reused while a write is in progress") \
-	SCENE(bell, 2, 5, 0, "timers and pthread_kill; the handlers write")                 \
-	SCENE(fork, 2, 4, 0, "children go on with inherited connections; vfork and exec")   \
+#define SCENES(SCENE)                                                                              \
+	SCENE(spin, 3, 7, 1, "one thread, all connections in turn, retries at once")               \
+	SCENE(level, 3, 8, 1, "reactor, level-triggered epoll")                                    \
+	SCENE(edge, 3, 8, 1, "reactor, edge-triggered, writes until EAGAIN")                       \
+	SCENE(tokio, 3, 8, 1, "reactor, edge-triggered, takes a short count for full")             \
+	SCENE(oneshot, 3, 8, 3, "pool on one epoll set, EPOLLONESHOT")                             \
+	SCENE(poll, 3, 7, 1, "reactor on poll and ppoll")                                          \
+	SCENE(select, 3, 7, 1, "reactor on select and pselect")                                    \
+	SCENE(block, 3, 8, 0, "a thread per connection, comes and goes; O_NONBLOCK toggled")       \
+	SCENE(pool, 4, 8, 4, "spinning workers that hand connections to each other")               \
+	SCENE(chop, 8, 10, 0, "the descriptor ends or is reused while a write is in progress")     \
+	SCENE(bell, 2, 5, 0, "timers and pthread_kill; the handlers write")                        \
+	SCENE(fork, 2, 4, 0, "children go on with inherited connections; vfork and exec")          \
 	SCENE(udp, 1, 2, 1, "datagrams: they must pass untouched")
 
 enum scene_kind {
 #define SCENE(name, low, high, threads, help) SCENE_##name,
 	SCENES(SCENE)
 #undef SCENE
-	SCENE_KINDS
+		SCENE_KINDS
 };
 
 enum conn_kind { KIND_ACCEPT, KIND_DIAL, KIND_PAIR, KIND_PIPE, KIND_UDP };
 
 /* How the peer ends. */
 enum peer_end {
-	END_READS,  /* reads to the end of the stream, then closes */
-	END_HALF,   /* shuts its sending side after its last request, reads to the end */
-	END_CLOSES, /* closes at end_at, read or unread */
-	END_RESETS, /* SO_LINGER 0 at end_at */
+	END_READS,   /* reads to the end of the stream, then closes */
+	END_HALF,    /* shuts its sending side after its last request, reads to the end */
+	END_CLOSES,  /* closes at end_at, read or unread */
+	END_RESETS,  /* SO_LINGER 0 at end_at */
 	END_VANISHES /* stops reading at end_at until the host has ended, then reads the rest */
 };
 

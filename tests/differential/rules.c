@@ -33,8 +33,9 @@ static int may_break(const struct conn *c)
 static void rule_broken(const struct out *o, const char *op, int error)
 {
 	struct conn *c = o->conn;
-	int is_reset_clean = (c->plan->peer_end == END_RESETS || c->side->command == COMMAND_RESET) &&
-			     !c->is_shut && (c->plan->kind == KIND_ACCEPT || c->plan->kind == KIND_DIAL);
+	int is_reset_clean =
+		(c->plan->peer_end == END_RESETS || c->side->command == COMMAND_RESET) &&
+		!c->is_shut && (c->plan->kind == KIND_ACCEPT || c->plan->kind == KIND_DIAL);
 
 	if (!may_break(c))
 		violate("broken-by-whom", "%s on connection %u: %s, but nobody ended it", op,
@@ -56,11 +57,12 @@ static void rule_sigpipe(const struct out *o, const char *op, const struct befor
 	uint32_t got = self.sigpipes - b->sigpipes;
 	uint32_t due = r < 0 && error == EPIPE && !(o->flags & MSG_NOSIGNAL);
 
-	/* A handler that writes may be hit by its own; a later message of many likewise. */
-	if (o->conn->plan->takes_blocks || (o->is_many && r >= 0 && got <= 1))
+	/* A handler that writes may be hit by its own; a later step of a call of many likewise. */
+	if (o->conn->plan->takes_blocks || (o->has_steps && r >= 0 && (size_t)r < o->n && got <= 1))
 		return;
 	if (got != due)
-		violate("sigpipe", "%s on connection %u: returned %zd (%s), flags %x: %u SIGPIPE, natively %u",
+		violate("sigpipe",
+			"%s on connection %u: returned %zd (%s), flags %x: %u SIGPIPE, natively %u",
 			op, o->conn->plan->id, r, strerror(error), (unsigned)o->flags, got, due);
 }
 
@@ -79,7 +81,8 @@ static void rule_error(const struct out *o, const char *op, const struct before 
 			violate("eintr", "%s on connection %u: EINTR %s", op, c->plan->id,
 				o->is_nonblocking ? "of a non-blocking call" : "without a signal");
 	} else {
-		violate("errno", "%s on connection %u: %s (%d)", op, c->plan->id, strerror(error), error);
+		violate("errno", "%s on connection %u: %s (%d)", op, c->plan->id, strerror(error),
+			error);
 	}
 }
 
@@ -92,16 +95,18 @@ void rules_out(const struct out *o, const char *op, const struct before *b, ssiz
 	if (r > (ssize_t)o->n || r < -1)
 		violate("too-many", "%s on connection %u: %zd of %zu", op, c->plan->id, r, o->n);
 	if (r >= 0 && error != o->odd)
-		violate("errno-on-success", "%s on connection %u: returned %zd, errno %d became %d", op,
-			c->plan->id, r, o->odd, error);
+		violate("errno-on-success", "%s on connection %u: returned %zd, errno %d became %d",
+			op, c->plan->id, r, o->odd, error);
 	if (r == 0 && o->n && !o->may_be_short)
 		violate("zero", "%s on connection %u: 0 of %zu", op, c->plan->id, o->n);
 	if (r < 0)
 		rule_error(o, op, b, error);
-	if (r >= 0 && (size_t)r < o->n && !o->is_nonblocking && !c->has_timeout && !o->may_be_short &&
-	    !may_break(c) && self.signals == b->signals)
-		violate("short-blocking", "%s on connection %u: %zd of %zu", op, c->plan->id, r, o->n);
-	if (o->is_nonblocking && ms > CALL_MAX_MS)
+	/* A signal to the process may interrupt a thread and then be handled by another. */
+	if (r >= 0 && (size_t)r < o->n && !o->is_nonblocking && !c->has_timeout &&
+	    !o->may_be_short && !may_break(c) && c->plan->style != SCENE_bell)
+		violate("short-blocking", "%s on connection %u: %zd of %zu", op, c->plan->id, r,
+			o->n);
+	if (o->is_nonblocking && ms > CALL_MAX_MS && self.signals == b->signals)
 		violate("held", "%s on connection %u took %llu ms", op, c->plan->id,
 			(unsigned long long)ms);
 	rule_sigpipe(o, op, b, r, error);
@@ -113,16 +118,16 @@ void rules_in(const struct conn *c, const char *op, const struct before *b, size
 	if (r > (ssize_t)asked || r < -1)
 		violate("too-many", "%s on connection %u: %zd of %zu", op, c->plan->id, r, asked);
 	if (r >= 0 && error != b->odd)
-		violate("errno-on-success", "%s on connection %u: returned %zd, errno %d became %d", op,
-			c->plan->id, r, b->odd, error);
+		violate("errno-on-success", "%s on connection %u: returned %zd, errno %d became %d",
+			op, c->plan->id, r, b->odd, error);
 	if (r == 0 && !may_break(c) && c->plan->peer_end != END_HALF)
-		violate("end-by-whom", "%s on connection %u: end of stream, but the peer is there", op,
-			c->plan->id);
+		violate("end-by-whom", "%s on connection %u: end of stream, but the peer is there",
+			op, c->plan->id);
 	if (self.sigpipes != b->sigpipes)
 		violate("sigpipe", "%s on connection %u: %zd with SIGPIPE", op, c->plan->id, r);
 	if (r >= 0)
 		return;
-	if (error == EAGAIN ? !is_nonblocking && !c->has_timeout
+	if (error == EAGAIN  ? !is_nonblocking && !c->has_timeout
 	    : error == EINTR ? self.signals == b->signals
 			     : !may_break(c) || (error != ECONNRESET && error != EPIPE))
 		violate("errno-in", "%s on connection %u: %s", op, c->plan->id, strerror(error));
@@ -135,7 +140,8 @@ void rules_wait(const char *op, const struct before *b, int max, int timeout_ms,
 	if (r > max || r < -1)
 		violate("too-many", "%s: %d events of %d", op, r, max);
 	if (r >= 0 && error != b->odd)
-		violate("errno-on-success", "%s: returned %d, errno %d became %d", op, r, b->odd, error);
+		violate("errno-on-success", "%s: returned %d, errno %d became %d", op, r, b->odd,
+			error);
 	if (r < 0 && !(error == EINTR && self.signals != b->signals))
 		violate("errno-wait", "%s: %s", op, strerror(error));
 	if (r == 0 && (timeout_ms < 0 || ns + TIMER_SLACK_NS < (uint64_t)timeout_ms * 1000000))

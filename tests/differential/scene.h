@@ -21,8 +21,8 @@ void scene_exact(uint64_t seed);
 struct crowd {
 	const struct scene_plan *scene;
 	int listener, is_nonblocking;
-	uint32_t next;	      /* to look at for those we open ourselves */
-	uint32_t to_accept;   /* still to come by the listener */
+	uint32_t next;	    /* to look at for those we open ourselves */
+	uint32_t to_accept; /* still to come by the listener */
 	uint32_t count;
 	struct conn *open[MAX_CONNS];
 };

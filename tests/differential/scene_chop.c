@@ -27,12 +27,23 @@
 #define END_WITHIN_MS 250
 
 enum stroke {
-	STROKE_CLOSE, STROKE_DUP2, STROKE_RAW, STROKE_RESET, STROKE_DUP3, STROKE_RANGE, STROKE_SHUT_WR,
-	STROKE_CANCEL, STROKE_BLOCKING, STROKE_SHUT, STROKE_SIGNAL, STROKES
+	STROKE_CLOSE,
+	STROKE_DUP2,
+	STROKE_RAW,
+	STROKE_RESET,
+	STROKE_DUP3,
+	STROKE_RANGE,
+	STROKE_SHUT_WR,
+	STROKE_CANCEL,
+	STROKE_BLOCKING,
+	STROKE_SHUT,
+	STROKE_SIGNAL,
+	STROKES
 };
 
-static const char *const stroke_name[] = { "close", "dup2", "raw close", "reset", "dup3",
-					   "close_range", "shutdown(WR)", "cancel", "O_NONBLOCK off",
+static const char *const stroke_name[] = { "close",	     "dup2",   "raw close",
+					   "reset",	     "dup3",   "close_range",
+					   "shutdown(WR)",   "cancel", "O_NONBLOCK off",
 					   "shutdown(RDWR)", "signal" };
 
 struct chop {
@@ -47,7 +58,8 @@ static void stopped(void *argument)
 	struct chop *chop = argument;
 
 	if (chop->victim->side->calls & 1)
-		violate("cancel-in-call", "connection %u: cancelled inside a write, its count is lost",
+		violate("cancel-in-call",
+			"connection %u: cancelled inside a write, its count is lost",
 			chop->victim->plan->id);
 	call_thread_end();
 	chop->stopped_ns = now_ns();
@@ -134,7 +146,8 @@ static void inherit(struct chop *chop, int number)
 	else
 		heir->fd = fcntl(old, F_DUPFD_CLOEXEC, number);
 	if (heir->fd != number)
-		violate("number", "%s: the heir got %d, not %d", stroke_name[chop->stroke], heir->fd, number);
+		violate("number", "%s: the heir got %d, not %d", stroke_name[chop->stroke],
+			heir->fd, number);
 	MUST(heir->fd >= 0);
 	call_close(old, heir->plan->draw);
 }
@@ -213,10 +226,11 @@ static void look_after(struct chop *chop)
 	if (chop->stroke == STROKE_RESET || c->is_shut) {
 		for (int n = 0; n < 3; n++)
 			if (call_out(c, 1000 + (size_t)n) >= 0)
-				violate("after-end", "connection %u: a write succeeds after %s", c->plan->id,
-					stroke_name[chop->stroke]);
+				violate("after-end", "connection %u: a write succeeds after %s",
+					c->plan->id, stroke_name[chop->stroke]);
 		if (chop->stroke == STROKE_RESET && !c->has_reset && !c->may_be_eaten)
-			violate("reset-first", "connection %u: ECONNRESET was never reported", c->plan->id);
+			violate("reset-first", "connection %u: ECONNRESET was never reported",
+				c->plan->id);
 		c->side->had_error = 1;
 	}
 	if (ends_descriptor(chop->stroke)) {
@@ -256,7 +270,8 @@ static void run(struct chop *chop)
 		serve_to_end(chop->heir);
 	if (!await_stop(chop, END_WITHIN_MS)) {
 		violate("outlives", "connection %u: a write goes on %llu ms after %s", c->plan->id,
-			(unsigned long long)(now_ns() - begin) / 1000000, stroke_name[chop->stroke]);
+			(unsigned long long)(now_ns() - begin) / 1000000,
+			stroke_name[chop->stroke]);
 		c->side->command = COMMAND_THAW;
 	}
 	pthread_join(writer, NULL);
@@ -292,7 +307,8 @@ void scene_chop(const struct scene_plan *s)
 		if (!crowd_more(&crowd))
 			sleep_us(300);
 	for (uint32_t n = 0; n + 1 < s->count; n += 2) {
-		struct chop chop = { .victim = &conns[s->first + n], .heir = &conns[s->first + n + 1],
+		struct chop chop = { .victim = &conns[s->first + n],
+				     .heir = &conns[s->first + n + 1],
 				     .stroke = (enum stroke)((first + n / 2) % STROKES) };
 
 		lift(chop.victim);

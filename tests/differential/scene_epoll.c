@@ -11,10 +11,10 @@
 #include "chance.h"
 #include "scene.h"
 
-#define LISTENER     1000u
-#define STEP_BYTES   400000
-#define WAIT_MS	     20
-#define IDLE_MS	     250 /* longer than any pause of a peer */
+#define LISTENER   1000u
+#define STEP_BYTES 400000
+#define WAIT_MS	   20
+#define IDLE_MS	   250 /* longer than any pause of a peer */
 
 struct reactor {
 	struct crowd crowd;
@@ -63,7 +63,7 @@ static int go_on(struct reactor *re, struct conn *c)
 		if (step == STEP_DONE)
 			return 1;
 		if (step == STEP_OUT || step == STEP_IN)
-			c->ready &= (uint8_t)~(step == STEP_OUT ? EPOLLOUT : EPOLLIN);
+			c->ready &= (uint8_t) ~(step == STEP_OUT ? EPOLLOUT : EPOLLIN);
 	}
 	return !want;
 }
@@ -123,8 +123,8 @@ static void doubt(struct reactor *re, struct epoll_event *events, int max)
 	for (int i = 0; i < n; i++)
 		handle(re, &events[i]);
 	if (n == 0) {
-		violate("lost-wakeup", "connection %u (%s) is ready for %x, but no event comes", c->plan->id,
-			plan_scene_name(c->plan->style), conn_wants(c));
+		violate("lost-wakeup", "connection %u (%s) is ready for %x, but no event comes",
+			c->plan->id, plan_scene_name(c->plan->style), conn_wants(c));
 		c->ready |= (uint8_t)conn_wants(c);
 		go_on(re, c);
 	}
@@ -153,7 +153,9 @@ static void turn(struct reactor *re)
 
 static void run(const struct scene_plan *s, int is_edge, int short_is_full)
 {
-	struct reactor re = { .is_edge = is_edge, .short_is_full = short_is_full, .at = s->draw,
+	struct reactor re = { .is_edge = is_edge,
+			      .short_is_full = short_is_full,
+			      .at = s->draw,
 			      .last_event_ns = now_ns() };
 	struct epoll_event e = { EPOLLIN, { .u32 = LISTENER } };
 

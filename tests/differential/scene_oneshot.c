@@ -134,8 +134,10 @@ static void oversee(struct pool *pool)
 
 void scene_oneshot(const struct scene_plan *s)
 {
-	struct epoll_event e = { EPOLLIN | (s->draw & 2 ? EPOLLEXCLUSIVE : 0), { .u32 = LISTENER } };
-	struct pool pool = { .epfd = epoll_create1(EPOLL_CLOEXEC), .at = s->draw,
+	struct epoll_event e = { EPOLLIN | (s->draw & 2 ? EPOLLEXCLUSIVE : 0),
+				 { .u32 = LISTENER } };
+	struct pool pool = { .epfd = epoll_create1(EPOLL_CLOEXEC),
+			     .at = s->draw,
 			     .crowd_lock = PTHREAD_MUTEX_INITIALIZER };
 	pthread_t threads[8];
 

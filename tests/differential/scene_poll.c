@@ -76,7 +76,8 @@ void scene_poll(const struct scene_plan *s)
 			;
 		fds[0] = (struct pollfd){ may_accept(&crowd) ? crowd.listener : -1, POLLIN, 0 };
 		for (uint32_t i = 0; i < crowd.count; i++)
-			fds[i + 1] = (struct pollfd){ crowd.open[i]->fd, (short)conn_wants(crowd.open[i]), 0 };
+			fds[i + 1] = (struct pollfd){ crowd.open[i]->fd,
+						      (short)conn_wants(crowd.open[i]), 0 };
 		call_poll(fds, crowd.count + 1, 20, chance_next(&at));
 		for (uint32_t i = crowd.count; i-- > 0;)
 			if (fds[i + 1].revents || conn_is_stuck(crowd.open[i]))
@@ -103,7 +104,8 @@ void scene_select(const struct scene_plan *s)
 		if (may_accept(&crowd))
 			FD_SET(crowd.listener, &in);
 		for (uint32_t i = 0; i < crowd.count; i++) {
-			FD_SET(crowd.open[i]->fd, conn_wants(crowd.open[i]) == EPOLLIN ? &in : &out);
+			FD_SET(crowd.open[i]->fd,
+			       conn_wants(crowd.open[i]) == EPOLLIN ? &in : &out);
 			top = crowd.open[i]->fd > top ? crowd.open[i]->fd : top;
 		}
 		if (call_select(top + 1, &in, &out, 20, chance_next(&at)) < 0)

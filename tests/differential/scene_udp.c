@@ -33,9 +33,11 @@ struct sender {
 /* Fills the i-th of a burst; returns its size. */
 static size_t fill(struct sender *s, int i)
 {
-	uint32_t n = chance_range(chance(s->c->plan->draw, s->number), 0, s->number % 8 ? 1400 : 9000);
+	uint32_t n =
+		chance_range(chance(s->c->plan->draw, s->number), 0, s->number % 8 ? 1400 : 9000);
 
-	s->head[i] = (struct datagram){ s->c->plan->id, s->number, (uint32_t)sizeof(s->head[i]) + n };
+	s->head[i] =
+		(struct datagram){ s->c->plan->id, s->number, (uint32_t)sizeof(s->head[i]) + n };
 	s->iov[i][0] = (struct iovec){ &s->head[i], sizeof(s->head[i]) };
 	s->iov[i][1] = (struct iovec){ (void *)pattern(s->c->plan->id, s->number), n };
 	s->number++;
@@ -68,7 +70,10 @@ static ssize_t send_burst(struct sender *s, size_t *ret_asked, int *ret_count)
 /* The socket is connected, so that write and send have somewhere to go. */
 static ssize_t send_one(struct sender *s, size_t *ret_asked, int *ret_count)
 {
-	struct msghdr m = { .msg_iov = s->iov[0], .msg_iovlen = 2, .msg_name = &s->to, .msg_namelen = sizeof(s->to) };
+	struct msghdr m = { .msg_iov = s->iov[0],
+			    .msg_iovlen = 2,
+			    .msg_name = &s->to,
+			    .msg_namelen = sizeof(s->to) };
 	char flat[16384];
 	size_t n = *ret_asked = fill(s, 0);
 
@@ -109,7 +114,8 @@ static void turn(struct sender *s)
 		return;
 	}
 	if (r != (ssize_t)asked || error != b.odd || self.sigpipes != b.sigpipes)
-		violate("datagram", "connection %u: %zd of %zu, errno %d", s->c->plan->id, r, asked, error);
+		violate("datagram", "connection %u: %zd of %zu, errno %d", s->c->plan->id, r, asked,
+			error);
 	s->number = first + (uint32_t)count;
 	s->c->pos += asked;
 	s->c->side->told = s->c->pos;
@@ -119,11 +125,16 @@ static void serve(uint32_t id, int is_nonblocking)
 {
 	struct sender s = { .c = &conns[id], .at = plan.conn[id].draw };
 
-	*s.c = (struct conn){ .plan = &plan.conn[id], .side = &board->host[id], .peer = &board->peer[id],
-			      .dup_fd = -1, .is_nonblocking = (uint8_t)is_nonblocking };
-	s.to = (struct sockaddr_in){ .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+	*s.c = (struct conn){ .plan = &plan.conn[id],
+			      .side = &board->host[id],
+			      .peer = &board->peer[id],
+			      .dup_fd = -1,
+			      .is_nonblocking = (uint8_t)is_nonblocking };
+	s.to = (struct sockaddr_in){ .sin_family = AF_INET,
+				     .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
 				     .sin_port = htons((uint16_t)board->peer[id].port) };
-	s.c->fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | (is_nonblocking ? SOCK_NONBLOCK : 0), 0);
+	s.c->fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | (is_nonblocking ? SOCK_NONBLOCK : 0),
+			 0);
 	MUST(s.c->fd >= 0 && connect(s.c->fd, (struct sockaddr *)&s.to, sizeof(s.to)) == 0);
 	s.c->side->state = HOST_OPEN;
 	while (s.number < DATAGRAMS) {
@@ -134,7 +145,6 @@ static void serve(uint32_t id, int is_nonblocking)
 	call_close(s.c->fd, s.at);
 	s.c->side->state = HOST_ENDED;
 }
-
 
 void scene_udp(const struct scene_plan *s)
 {

@@ -12,7 +12,6 @@
 #include <sys/epoll.h>
 #include <sys/select.h>
 #include <sys/sendfile.h>
-#include <sys/uio.h>
 
 int __poll_chk(struct pollfd *, nfds_t, int, size_t);
 int __ppoll_chk(struct pollfd *, nfds_t, const struct timespec *, const sigset_t *, size_t);
@@ -107,6 +106,36 @@ static void tcp(void)
 	expect("short_writes", fewer);
 	expect("resumes", 23);
 	expect("write_bytes", sent + 10);
+}
+
+/* sendfile stalls as write does; the end of the file is no stall. */
+static void sendfiles(void)
+{
+	struct pollfd out;
+	FILE *file = tmpfile();
+	off_t at = 0, size = 700000;
+	uint64_t again = 0, fewer = 0;
+	ssize_t n;
+
+	MUST(file && ftruncate(fileno(file), size) == 0);
+	tcp_pair(16384, pair);
+	set_int(pair[0], SOL_SOCKET, SO_SNDBUF, 16384);
+	out = (struct pollfd){ pair[0], POLLOUT, 0 };
+	while (at < size) {
+		n = sendfile(pair[0], fileno(file), &at, 60000);
+		writes++;
+		again += n < 0;
+		fewer += n >= 0 && n < 60000 && at < size;
+		if (n == 60000 || at == size)
+			continue;
+		drain(pair[1]);
+		MUST(poll(&out, 1, -1) == 1);
+	}
+	MUST(again + fewer > 3);
+	expect("eagain_writes", again);
+	expect("short_writes", fewer);
+	expect("resumes", again + fewer);
+	expect("write_bytes", (uint64_t)size);
 }
 
 /* Episodes of known length, the shortest (stall, then success) and a spinner's among them. */
@@ -326,81 +355,14 @@ static void dontwait(void)
 	expect("eagain_writes", 1);
 }
 
-/* ---- responses -------------------------------------------------------------------------- */
-
-static void request(int client, int server)
-{
-	MUST(syscall(SYS_write, client, "GET", 3) == 3);
-	MUST(read(server, large, 100) == 3);
-}
-
-/* The bytes between two reads that brought data, however many writes carried them. */
-static void responses(void)
-{
-	static const size_t sizes[] = { 1, 100, 4096, 4096, 100, 20000, 4096, 100, 7 };
-	unsigned n = sizeof(sizes) / sizeof(sizes[0]);
-
-	tcp_pair(0, pair);
-	for (unsigned i = 0; i < n; i++) {
-		request(pair[1], pair[0]);
-		for (size_t left = sizes[i]; left;) {
-			size_t piece = left > 4096 ? 4096 : left;
-
-			MUST(put(pair[0], large, piece) == (ssize_t)piece);
-			left -= piece;
-		}
-		/* A read that finds nothing does not end a response. */
-		MUST(read(pair[0], large, 100) == -1 && errno == EAGAIN);
-		drain_now(pair[1]);
-	}
-	MUST(close(pair[0]) == 0); /* ends the last one */
-	expect("responses", n);
-	expect("reads", 2 * n);
-	expect("read_bytes", 3 * n);
-	for (unsigned i = 1; i < n; i++) /* the last eight */
-		fact("size", sizes[i]);
-}
-
-/* ---- every function that sends, and every kind of descriptor ---------------------------- */
-
-static void functions(void)
-{
-	struct iovec two[2] = { { block, 10 }, { block, 20 } };
-	struct msghdr msg = { .msg_iov = two, .msg_iovlen = 2 };
-	struct mmsghdr many[2] = { { .msg_hdr = msg }, { .msg_hdr = msg } };
-	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(9) };
-	int file = open("/proc/self/exe", O_RDONLY), pipes[2], udp, packets[2], scrap;
-
-	MUST(pipe(pipes) == 0 && syscall(SYS_write, pipes[1], block, 50) == 50);
-	tcp_pair(0, pair);
-	MUST(write(pair[0], block, 1) == 1 && send(pair[0], block, 2, 0) == 2);
-	MUST(sendto(pair[0], block, 3, 0, NULL, 0) == 3 && writev(pair[0], two, 2) == 30);
-	MUST(sendmsg(pair[0], &msg, 0) == 30 && sendmmsg(pair[0], many, 2, 0) == 2);
-	MUST(sendfile(pair[0], file, NULL, 40) == 40 && sendfile64(pair[0], file, NULL, 40) == 40);
-	MUST(splice(pipes[0], NULL, pair[0], NULL, 50, 0) == 50);
-	writes = 9;
-	expect("write_bytes", 1 + 2 + 3 + 30 + 30 + 60 + 40 + 40 + 50);
-	/* None of these is a stream socket. */
-	to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	udp = socket(AF_INET, SOCK_DGRAM, 0);
-	MUST(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, packets) == 0);
-	scrap = open("/dev/null", O_WRONLY);
-	for (int i = 0; i < 5; i++) {
-		MUST(sendto(udp, block, 5, 0, (void *)&to, sizeof(to)) == 5);
-		MUST(write(packets[0], block, 5) == 5 && write(scrap, block, 5) == 5);
-		MUST(write(pipes[1], block, 5) == 5);
-	}
-}
-
 static const struct {
 	const char *name;
 	void (*run)(void);
 } scenarios[] = {
-	{ "eagain", eagain }, { "shorts", shorts }, { "tcp", tcp }, { "spins", spins },
-	{ "no_spinner", no_spinner }, { "edge_host", edge_host }, { "resumes", resumes }, { "sleeps", sleeps },
-	{ "other_thread", other_thread }, { "two_sockets", two_sockets },
-	{ "not_stalls", not_stalls }, { "dontwait", dontwait }, { "responses", responses },
-	{ "functions", functions },
+	{ "eagain", eagain }, { "shorts", shorts }, { "tcp", tcp }, { "sendfiles", sendfiles },
+	{ "spins", spins }, { "no_spinner", no_spinner }, { "edge_host", edge_host },
+	{ "resumes", resumes }, { "sleeps", sleeps }, { "other_thread", other_thread },
+	{ "two_sockets", two_sockets }, { "not_stalls", not_stalls }, { "dontwait", dontwait },
 };
 
 int main(int argc, char **argv)

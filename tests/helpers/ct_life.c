@@ -108,10 +108,22 @@ static int by_closefrom(int fd)
 	return peer < 0;
 }
 
-static void reuse_close(void) { reuse_after(by_close, 4); }
+/* Closes that are seen show at once, without a reuse. */
+static void seen_after(int (*go)(int))
+{
+	int fd;
+
+	reuse_after(go, 4);
+	fd = used(2);
+	MUST(go(fd) == 0);
+	row(fd, "closed", 2);
+	expect("writes", 22);
+}
+
+static void reuse_close(void) { seen_after(by_close); }
 static void reuse_syscall(void) { reuse_after(by_syscall, 4); }
 static void reuse_fclose(void) { reuse_after(by_fclose, 4); }
-static void reuse_range(void) { reuse_after(by_range, 4); }
+static void reuse_range(void) { seen_after(by_range); }
 
 static void reuse_closefrom(void)
 {

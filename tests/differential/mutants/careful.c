@@ -6,8 +6,8 @@
  * not said of every library that waits. What it takes: slices; identity before every retry; no
  * retry once the socket has an error, and one met by a retry kept for the next call; an end at
  * every signal, wherever it hit us, because its handler may have written; signals held off
- * between that check and the retry; errno as it was before the call when a stall becomes a
- * success; and a real stall as the last word.
+ * between that check and the retry; no wait for a call that says MSG_DONTWAIT itself; errno as
+ * it was before the call when a stall becomes a success; and a real stall as the last word.
  */
 #define NO_AFTER
 #include "mutant.h"
@@ -36,7 +36,8 @@ static int is_tcp(int fd)
 	int protocol = 0;
 	socklen_t bytes = sizeof(protocol);
 
-	return !syscall(SYS_getsockopt, fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &bytes) && protocol == 6;
+	return !syscall(SYS_getsockopt, fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &bytes) &&
+	       protocol == 6;
 }
 
 static uint64_t now_ns(void)
@@ -111,7 +112,8 @@ static int replay(int fd)
 			return -1;                                                                 \
 		r_ = call;                                                                         \
 		saved_ = errno;                                                                    \
-		if (is_stalled(fd, n, flags, r_) && is_tcp(fd) && calls_ == slots[fd].calls)       \
+		if (!((flags)&MSG_DONTWAIT) && is_stalled(fd, n, flags, r_) && is_tcp(fd) &&       \
+		    calls_ == slots[fd].calls)                                                     \
 			r_ = finish(fd, buf, n, r_, calls_);                                       \
 		errno = r_ < 0 ? saved_ : entry_; /* success leaves errno as it was */             \
 		r_;                                                                                \

@@ -26,7 +26,14 @@
 #include <time.h>
 #include <unistd.h>
 
-#define REAL(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
+/* Once: dlsym takes a lock, and whoever sleeps before the real call can be overtaken by a close. */
+#define REAL(name)                                                                                 \
+	({                                                                                         \
+		static _Atomic(__typeof__(&name)) real_;                                           \
+		if (!real_)                                                                        \
+			real_ = (__typeof__(&name))dlsym(RTLD_NEXT, #name);                        \
+		real_;                                                                             \
+	})
 
 static inline int is_stalled(int fd, size_t n, int flags, ssize_t r)
 {
@@ -52,7 +59,8 @@ static inline ssize_t send_rest(int fd, const void *buf, size_t n)
  * The naive blocking write: waits and goes on, slice by slice, for `slices` waits of `ms`, by the
  * descriptor's number. EINTR ends it if told so. Returns what the host is told.
  */
-static inline ssize_t go_on(int fd, const char *buf, size_t n, ssize_t r, int slices, int ms, int ends_on_signal)
+static inline ssize_t go_on(int fd, const char *buf, size_t n, ssize_t r, int slices, int ms,
+			    int ends_on_signal)
 {
 	size_t done = r > 0 ? (size_t)r : 0;
 	int saved = errno;
@@ -86,7 +94,8 @@ ssize_t send(int fd, const void *buf, size_t n, int flags)
 	return after(fd, buf, n, flags, REAL(send)(fd, buf, n, flags));
 }
 
-ssize_t sendto(int fd, const void *buf, size_t n, int flags, const struct sockaddr *to, socklen_t bytes)
+ssize_t sendto(int fd, const void *buf, size_t n, int flags, const struct sockaddr *to,
+	       socklen_t bytes)
 {
 	ssize_t r = REAL(sendto)(fd, buf, n, flags, to, bytes);
 
