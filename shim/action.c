@@ -289,14 +289,16 @@ int action_stalled(int fd, struct fdrec *rec, const struct request *q, size_t se
 	return 0;
 }
 
-void action_ahead(int fd, struct fdrec *rec, uint64_t need, int is_by_class)
+void action_ahead(const struct request *q, struct fdrec *rec, uint64_t need, int is_by_class)
 {
+	int fd = q->fd;
 	struct policy_facts facts = { .remaining = need, .tries = 1 };
 	struct policy_verdict verdict;
-	struct policy_limits now = current_limits();
+	struct policy_limits now;
 	int lock_bits = -1, done = 0;
 
-	store_relaxed(&rec->room_bytes, UINT64_MAX); /* unless something below is worth another look */
+	/* Unless something below is worth another look: not before the next stall is over. */
+	store_relaxed(&rec->room_bytes, UINT64_MAX);
 	if (limits.is_observing || load_relaxed(&is_refused) ||
 	    rec->socket_kind != SOCKET_KIND_TCP || rec->has_lowat || ask_room(fd, &facts) < 0)
 		return;
@@ -304,6 +306,9 @@ void action_ahead(int fd, struct fdrec *rec, uint64_t need, int is_by_class)
 		store_relaxed(&rec->room_bytes, policy_room(facts.sndbuf));
 		return;
 	}
+	/* A write that waits in the kernel until all fits has no stall to spare. */
+	if (!(q->flags & MSG_DONTWAIT) && sys_is_nonblocking(fd) != 1)
+		return;
 	facts.is_tcp = 1;
 	facts.is_host_fixed = ask_lock(fd, &lock_bits) < 0 ? rec->is_host_fixed : lock_bits & SND_LOCK;
 	for (int attempt = 0; attempt < 2; attempt++) {

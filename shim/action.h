@@ -24,9 +24,10 @@ int action_stalled(int fd, struct fdrec *rec, const struct request *request, siz
 
 /*
  * Before a write: the response needs `need` bytes (0: not known). Raises the buffer if they do
- * not fit and sets room_bytes so that the next look comes when it may matter. Lock held.
+ * not fit and the call would not block, and sets room_bytes so that the next look comes when it may
+ * matter. Lock held.
  */
-void action_ahead(int fd, struct fdrec *rec, uint64_t need, int is_by_class);
+void action_ahead(const struct request *request, struct fdrec *rec, uint64_t need, int is_by_class);
 
 /* Notes a treatment inside the call in the socket's row and the ring of decisions. Lock held. */
 void action_note(int fd, struct fdrec *rec, enum strategy strategy, enum reason reason);

@@ -78,12 +78,16 @@ int ahead_look(const struct request *q)
 		goto out;
 	if (q->kind == REQUEST_VECTOR || q->asked >= CLASS_MIN_BYTES)
 		note_class(rec, class_of(rec, q));
+	/* A stall under way is looked at after the call: there its cause is asked. */
+	if (spin_is_stalled(&rec->spin))
+		goto unlock;
 	by_length = request_bound(q);
 	if (rec->class_slot && rec->class_slot->memory.wants_growth)
 		need = rec->class_slot->memory.need_bytes;
 	if (by_length > need)
 		need = by_length;
-	action_ahead(q->fd, rec, need, need > by_length);
+	action_ahead(q, rec, need, need > by_length);
+unlock:
 	fdrec_unlock(rec);
 out:
 	guard_leave(g);

@@ -38,6 +38,9 @@ enum fd_kind {
 /* No thread has this id, nor is it the 0 of a thread without one. */
 #define FD_NO_USER UINT32_MAX
 
+/* What has been sent on a socket since the latest call on it began. */
+enum sent { SENT_NOTHING, SENT_FULL /* on the fast path */, SENT_SEEN /* on the slow path */ };
+
 struct fdrec {
 	_Alignas(64) uint32_t tag; /* epoch << 4 | enum fd_kind */
 	uint32_t user;	  /* id of the thread that used it last (thread.h); FD_NO_USER: none */
@@ -67,7 +70,9 @@ struct fdrec {
 	uint8_t has_row;     /* socket points to a row of its own, not to the sink */
 	uint8_t is_edge;       /* registered with EPOLLET the last time */
 	uint8_t is_looked_at;  /* addresses and buffer size are in the row */
-	uint8_t has_sent;      /* a call sent something since the latest began (observe_begin) */
+	uint8_t has_sent;      /* enum sent: what calls sent since the latest began (observe_begin) */
+	uint8_t shared_for;    /* calls until its latest writer counts as the only one: observe.c */
+	uint32_t writer;       /* identity of the thread of the last write on the slow path; 0: none */
 	struct stats_addr local; /* listener: handed to accepted sockets */
 	struct class_slot *class_slot; /* class of the response under way, or NULL (classes.h) */
 	uint32_t port;	  /* what its class is keyed by: policy/class.h */

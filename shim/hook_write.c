@@ -39,6 +39,8 @@
                                                                                                 \
 		if (is_before) {                                                                \
 			q.asked = before;                                                       \
+			q.knows_errno = 1;                                                      \
+			q.errno_before = errno;                                                 \
 			error = ahead_look(&q);                                                 \
 			if (error) {                                                            \
 				errno = error;                                                  \
@@ -141,6 +143,8 @@ static COLD ssize_t slow_sendmsg(int fd, const struct msghdr *msg, int flags, ss
 	int error;
 
 	if (is_before) {
+		q.knows_errno = 1;
+		q.errno_before = errno;
 		error = ahead_look(&q);
 		if (error) {
 			errno = error;

@@ -18,6 +18,9 @@
  */
 #define SLEEP_GAP_NS 200000
 
+/* Calls one thread makes after another's part of a response before it counts as the only writer. */
+#define SHARED_CALLS 16
+
 /* Slow-path operations on a socket before its addresses are asked for (unless it stalls). */
 #define LOOK_AFTER_OPS 3
 
@@ -203,6 +206,14 @@ static void set_kind(struct fdrec *rec)
 										   : FD_QUIET);
 }
 
+/* What the next write will be compared with, to tell a spin from a return. */
+static void note_stall_begin(struct fdrec *rec)
+{
+	rec->sleeps = sys_thread_sleeps();
+	if (thread_self.context)
+		thread_self.context->clocked_waits = CLOCKED_WAITS;
+}
+
 /* What the kernel's answer to the host's own call meant. Lock held. Returns what was decided. */
 static struct treat probe(const struct request *q, struct fdrec *rec,
 			  const struct write_event *event, int is_again)
@@ -214,16 +225,16 @@ static struct treat probe(const struct request *q, struct fdrec *rec,
 	spin_write(&rec->spin, event, &seen);
 	rec->last_try_ns = event->now_ns;
 	book(rec, &seen, is_again);
-	if (seen.stalled && !(was_stalled && seen.spun)) {
-		rec->sleeps = sys_thread_sleeps();
-		if (thread_self.context)
-			thread_self.context->clocked_waits = CLOCKED_WAITS;
-	}
+	if (seen.stalled && !(was_stalled && seen.spun))
+		note_stall_begin(rec);
+	/* Until the stall is over each write is looked at before it is made: for its errno. */
+	if (seen.stalled ? treat_may_act() : was_stalled)
+		store_relaxed(&rec->room_bytes, seen.stalled ? 0 : AHEAD_FRESH_ROOM);
 	if (seen.stalled) {
 		size_t sent = event->returned > 0 ? (size_t)event->returned : 0;
 		int has_grown = action_stalled(q->fd, rec, q, sent, seen.tries);
 
-		treat = treat_choose(q, rec, has_grown);
+		treat = treat_choose(q, rec, is_again, has_grown);
 	}
 	set_kind(rec);
 	return treat;
@@ -247,6 +258,28 @@ static struct write_event describe(const struct request *q, struct fdrec *rec, s
 	return event;
 }
 
+/*
+ * Two threads that write parts of one response without taking turns: between a call of the one and
+ * its going on, the other may be in the kernel already, unseen. Such sockets are not gone on with
+ * until one of them has made SHARED_CALLS calls alone.
+ */
+static int is_only_writer(struct fdrec *rec)
+{
+	uint32_t before = load_relaxed(&rec->writer), self = thread_identity();
+
+	uint8_t shared = load_relaxed(&rec->shared_for);
+
+	if (before != self) {
+		store_relaxed(&rec->writer, self);
+		if (before && load_relaxed(&rec->spin.response_bytes))
+			shared = SHARED_CALLS;
+	} else if (shared) {
+		shared--;
+	}
+	store_relaxed(&rec->shared_for, shared);
+	return !shared;
+}
+
 COLD ssize_t observe_write_slow(const struct request *q, ssize_t returned)
 {
 	struct guard g = guard_enter();
@@ -258,9 +291,9 @@ COLD ssize_t observe_write_slow(const struct request *q, ssize_t returned)
 
 	if (!rec)
 		goto out;
-	is_alone = !load_relaxed(&rec->has_sent);
+	is_alone = is_only_writer(rec) && load_relaxed(&rec->has_sent) == SENT_NOTHING;
 	if (returned > 0)
-		store_relaxed(&rec->has_sent, 1);
+		store_relaxed(&rec->has_sent, SENT_SEEN);
 	generation = returned > 0 ? retry_intrude(rec) : retry_generation(rec);
 	thread_add(TOTAL_WRITES, 1);
 	count_add(&rec->socket->writes, 1);
@@ -286,8 +319,13 @@ COLD ssize_t observe_write_slow(const struct request *q, ssize_t returned)
 	fdrec_unlock(rec);
 	/* What is sent while a thread waits to be cancelled would be lost with it: natively its
 	 * call has returned long before. */
-	if (treat.how != TREAT_NOT && is_alone && !guard_is_cancelled_anywhere(g))
+	if (treat.how != TREAT_NOT && is_alone && !guard_is_cancelled_anywhere(g)) {
+		int was_again = returned < 0;
+
 		treat_go_on(q, rec, &treat, &returned, &g.saved_errno);
+		if (was_again && returned >= 0)
+			g.saved_errno = q->errno_before;
+	}
 out:
 	guard_leave(g);
 	return returned;

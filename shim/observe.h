@@ -50,7 +50,7 @@ void observe_accept(int listener, int returned, const struct sockaddr *peer,
 static inline void observe_begin(struct fdrec *rec)
 {
 	if (rec)
-		store_relaxed(&rec->has_sent, 0);
+		store_relaxed(&rec->has_sent, SENT_NOTHING);
 }
 
 /*
@@ -70,7 +70,7 @@ static inline int observe_full_write(struct fdrec *rec, ssize_t returned, size_t
 		count_add(&row->write_bytes, asked);
 		count_add(&rec->spin.response_bytes, asked);
 		store_relaxed(&rec->pending, 0);
-		store_relaxed(&rec->has_sent, 1);
+		store_relaxed(&rec->has_sent, SENT_FULL);
 		return 1;
 	}
 	return 0;

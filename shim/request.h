@@ -30,6 +30,12 @@ struct request {
 	size_t asked;	     /* bytes the host wants to send */
 	uint8_t is_socket_call; /* only sockets accept it */
 	uint8_t may_lack_input; /* splice: short or EAGAIN may come from the pipe */
+	/*
+	 * errno when the host made the call: what a success must leave. Known on the path that looks
+	 * before the call only; without it an EAGAIN is never turned into a success.
+	 */
+	uint8_t knows_errno;
+	int errno_before;
 	const void *site;    /* where the host called from */
 };
 

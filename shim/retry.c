@@ -65,12 +65,9 @@ int retry_is_allowed(const struct fdrec *rec, const struct request *q)
 /* What a filter answers, or a kernel too old: the whole feature goes, once for all. */
 static int is_refusal(long got)
 {
-	uint8_t expected = 0;
-
-	if (got != -EACCES && got != -EPERM && got != -ENOSYS)
+	if (!sys_is_refusal(got))
 		return 0;
-	if (cas_acq_rel(&is_refused, &expected, 1))
-		stats_global_add(GLOBAL_AUX_REFUSED, 1);
+	stats_refused(&is_refused);
 	return 1;
 }
 
@@ -145,7 +142,10 @@ static int is_same(const struct retry *r)
 	int got, is_closing = __atomic_load_n(&rec->closing, __ATOMIC_SEQ_CST) ||
 			 __atomic_load_n(&ranges_closing, __ATOMIC_SEQ_CST);
 
-	if (!is_closing && retry_generation(rec) != r->generation)
+	/* A full write counted on the fast path leaves a mark only: a signal handler's, right after
+	 * the host's call. */
+	if (!is_closing && (retry_generation(rec) != r->generation ||
+			    load_relaxed(&rec->has_sent) == SENT_FULL))
 		return 0;
 	got = sys_getsockopt(r->request->fd, SOL_SOCKET, SO_COOKIE, &cookie, &bytes);
 	if (is_refusal(got))

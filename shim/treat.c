@@ -26,6 +26,11 @@ void treat_configure(const struct config *config)
 	retry_configure(config);
 }
 
+int treat_may_act(void)
+{
+	return is_adapting;
+}
+
 /*
  * What is left of the time this thread may wait in this turn of its loop. A thread that never
  * waits elsewhere (a pool's worker) has no turns: each call has the whole bound.
@@ -70,11 +75,11 @@ static struct treat spin(int fd, struct fdrec *rec, enum reason reason, uint64_t
 	return (struct treat){ .how = TREAT_SPIN, .max_ns = max_ns };
 }
 
-static struct treat choose(const struct request *q, struct fdrec *rec, int has_grown)
+static struct treat choose(const struct request *q, struct fdrec *rec, int is_again, int has_grown)
 {
 	struct class_memory *memory = rec->class_slot ? &rec->class_slot->memory : NULL;
 
-	if (!is_adapting || !retry_is_allowed(rec, q))
+	if (!is_adapting || !retry_is_allowed(rec, q) || (is_again && !q->knows_errno))
 		return (struct treat){ .how = TREAT_NOT };
 	if (strategy == WRITE_BLOCK)
 		return block(q->fd, rec, REASON_BLOCK_FORCED);
@@ -92,9 +97,9 @@ static struct treat choose(const struct request *q, struct fdrec *rec, int has_g
 	return (struct treat){ .how = has_grown ? TREAT_ONCE : TREAT_NOT };
 }
 
-struct treat treat_choose(const struct request *q, struct fdrec *rec, int has_grown)
+struct treat treat_choose(const struct request *q, struct fdrec *rec, int is_again, int has_grown)
 {
-	struct treat treat = choose(q, rec, has_grown);
+	struct treat treat = choose(q, rec, is_again, has_grown);
 
 	/* Here, where the lock is held and the cookie has just been compared: later the record
 	 * may be another socket's already. */

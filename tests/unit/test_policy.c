@@ -176,9 +176,9 @@ static void spent_budget_stops_growth_and_says_so(void **unused)
 	(void)unused;
 	l.budget_left = 0;
 	assert_int_equal(decide(buffer_limited(), l).reason, POLICY_NO_BUDGET);
-	l.budget_left = 100 * KB; /* far less than half of what is wanted */
+	l.budget_left = 800 * KB; /* its share is far less than half of what is wanted */
 	assert_int_equal(decide(buffer_limited(), l).reason, POLICY_NO_BUDGET);
-	l.budget_left = 900 * KB;
+	l.budget_left = 8 * 900 * KB;
 	assert_int_equal(decide(buffer_limited(), l).target_bytes, 46 * KB + 900 * KB);
 }
 
@@ -254,9 +254,11 @@ static void looks_grow_rarer_with_every_stall(void **unused)
 static void grant_is_all_part_or_nothing(void **unused)
 {
 	(void)unused;
-	assert_int_equal(safety_grant(100, 300, 200), 300);
-	assert_int_equal(safety_grant(100, 300, 150), 250);
-	assert_int_equal(safety_grant(100, 300, 99), 0);
+	assert_int_equal(safety_grant(100, 300, 200 * SAFETY_SHARE), 300);
+	assert_int_equal(safety_grant(100, 300, 150 * SAFETY_SHARE), 250);
+	assert_int_equal(safety_grant(100, 300, 99 * SAFETY_SHARE), 0);
+	/* where a large demand is refused a small one still is not */
+	assert_int_equal(safety_grant(100, 140, 99 * SAFETY_SHARE), 140);
 	assert_int_equal(safety_grant(100, 300, 0), 0);
 	assert_int_equal(safety_grant(300, 300, 0), 300);
 }
