@@ -90,7 +90,8 @@ static int is_stall(const struct request *q, const struct fdrec *rec, ssize_t re
 	int is_again = returned < 0 && (error == EAGAIN || error == EWOULDBLOCK);
 	int is_nonblocking = 1;
 
-	if (!is_again && !(returned >= 0 && (size_t)returned < q->asked))
+	/* 0 is the end of a file, which may have grown since; no full socket answers so. */
+	if (!is_again && !(returned > 0 && (size_t)returned < q->asked))
 		return 0;
 	/* SO_SNDTIMEO makes blocking sockets return such results too: those are no stalls. */
 	if (!(q->flags & MSG_DONTWAIT))

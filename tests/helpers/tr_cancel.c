@@ -58,7 +58,13 @@ static void *reader_thread(void *argument)
 	return NULL;
 }
 
-/* The same socket in other hands. Returns 1 when the write was finished in one call. */
+/*
+ * Calls that the second thread needs at most: 16 until it counts as the only writer of a response
+ * the first began, then one that waits. A host left to itself needs thousands.
+ */
+#define CALLS_MOST 64
+
+/* The same socket in other hands. Returns 1 when its writes were gone on with. */
 static int go_on(const struct round *round, struct reader *reader, uint64_t *ret_close_ns)
 {
 	size_t at = round->sum, end = at + REST;
@@ -80,7 +86,7 @@ static int go_on(const struct round *round, struct reader *reader, uint64_t *ret
 	if (reader->got != end)
 		die("%zu were counted, the peer got %zu of the first thread", round->sum,
 		    reader->got - REST);
-	return calls == 1;
+	return calls <= CALLS_MOST;
 }
 
 static int play(int is_async, int number, unsigned *seed, uint64_t *ret_close_ns)
