@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # make            build/libunspin.so, build/unspin, build/reactor, test helpers
 # make deps       install everything building, testing and the demo need (root or sudo)
-# make check      all tests: unit, contract, integration
+# make check      all tests: unit, contract, lab, differential, transparency, integration
 # make demo       a spinning server and nginx, without and with the shim
 # make help       the rest
 
@@ -114,12 +114,12 @@ deps:
 	$(Q)tests/deps.sh
 
 check: all unit
-	$(Q)tests/run.sh unit contract lab differential integration
+	$(Q)tests/run.sh unit contract lab differential transparency integration
 
 check-unit: unit
 	$(Q)tests/run.sh unit
 
-check-contract check-integration check-lab check-differential: check-%: all
+check-contract check-integration check-lab check-differential check-transparency: check-%: all
 	$(Q)tests/run.sh $*
 
 check-layers:
@@ -172,8 +172,9 @@ clean:
 
 help:
 	@sed -n '2,7p' Makefile
-	@echo "# other targets: check-unit check-contract check-integration check-lab check-layers"
-	@echo "# check-asan cost docs format install uninstall clean; V=1 shows commands"
+	@echo "# other targets: check-unit check-contract check-lab check-differential"
+	@echo "# check-transparency check-integration check-layers check-asan cost docs format"
+	@echo "# install uninstall clean; V=1 shows commands"
 
 -include $(LIB_OBJ:.o=.d) $(TOOL_OBJ:.o=.d) $(REACTOR_OBJ:.o=.d) $(LAB_OBJ:.o=.d) $(DIFF_OBJ:.o=.d) $(HELPER_BIN:=.d)
 
@@ -182,4 +183,4 @@ soak: all
 	$(Q)B=$(B) tests/differential/test_differential.py --minutes 10
 
 .PHONY: all unit deps check check-unit check-contract check-integration check-lab check-layers \
-	check-differential soak check-asan demo cost results bench docs format install uninstall clean help
+	check-differential check-transparency soak check-asan demo cost results bench docs format install uninstall clean help

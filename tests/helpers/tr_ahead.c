@@ -7,9 +7,10 @@
  *	file	sendfile with a count far beyond a small file, and beyond one of 300 KB
  *	length	a write longer than any buffer. fact sndbuf: right after it
  *	lowat	the same where the host has set TCP_NOTSENT_LOWAT
- *	budget	40 connections with long writes. fact grown: bytes added to all; fact again: to one
- *		more when the others are closed
- *	threads	the same from 40 threads at once
+ *	budget	40 connections with long writes, one with another long one, one with a short
+ *		one. facts grown: bytes added to all; late_large, late_small: to the last two;
+ *		again: to one more when the others are closed
+ *	threads	the same, the 40 from as many threads at once
  */
 #include "tr_call.h"
 
@@ -17,6 +18,7 @@
 #define CHUNK 4096
 #define CONNECTIONS 12
 #define CROWD 40
+#define SHORT_WRITE 60000 /* more than the buffer holds, far less than RESPONSE */
 
 static struct door door;
 
@@ -121,16 +123,24 @@ static void *long_writer(void *argument)
 	return NULL;
 }
 
-static void play_budget(int is_threaded)
+/* How much one more connection's buffer grows for a write; all of it is in the fact "grown" too. */
+static struct pair serve_late(const char *name, size_t bytes, int before, long *ret_grown)
+{
+	struct pair p = pair_open(&door, 0);
+	long grown;
+
+	MUST(op_write(p.fd, 0, bytes) > 0);
+	grown = sndbuf_of(p.fd) - before;
+	fact(name, grown);
+	*ret_grown += grown;
+	return p;
+}
+
+static void crowd_writes(int is_threaded)
 {
 	pthread_t threads[CROWD];
-	long grown = 0;
-	int before;
 
 	MUST(pthread_barrier_init(&together, NULL, CROWD) == 0);
-	for (int i = 0; i < CROWD; i++)
-		crowd[i] = pair_open(&door, 0);
-	before = sndbuf_of(crowd[0].fd);
 	for (int i = 0; i < CROWD; i++) {
 		if (is_threaded)
 			MUST(pthread_create(&threads[i], NULL, long_writer, &crowd[i]) == 0);
@@ -139,17 +149,34 @@ static void play_budget(int is_threaded)
 	}
 	for (int i = 0; i < CROWD && is_threaded; i++)
 		MUST(pthread_join(threads[i], NULL) == 0);
+}
+
+static void end_pair(struct pair p)
+{
+	MUST(close(p.fd) == 0);
+	syscall(SYS_close, p.peer);
+}
+
+static void play_budget(int is_threaded)
+{
+	struct pair large, small, again;
+	long grown = 0, unused = 0;
+	int before;
+
+	for (int i = 0; i < CROWD; i++)
+		crowd[i] = pair_open(&door, 0);
+	before = sndbuf_of(crowd[0].fd);
+	crowd_writes(is_threaded);
 	for (int i = 0; i < CROWD; i++)
 		grown += sndbuf_of(crowd[i].fd) - before;
+	large = serve_late("late_large", RESPONSE, before, &grown);
+	small = serve_late("late_small", SHORT_WRITE, before, &grown);
 	fact("grown", grown);
-	for (int i = 0; i < CROWD; i++) {
-		MUST(close(crowd[i].fd) == 0);
-		syscall(SYS_close, crowd[i].peer);
-	}
-	crowd[0] = pair_open(&door, 0);
-	MUST(op_write(crowd[0].fd, 0, RESPONSE) > 0);
-	fact("again", sndbuf_of(crowd[0].fd) - before);
-	MUST(close(crowd[0].fd) == 0);
+	for (int i = 0; i < CROWD; i++)
+		end_pair(crowd[i]);
+	end_pair(large), end_pair(small);
+	again = serve_late("again", RESPONSE, before, &unused);
+	end_pair(again);
 }
 
 int main(int argc, char **argv)

@@ -148,7 +148,7 @@ static void *loop(void *unused)
 			die("epoll_wait");
 		if (n > 0)
 			last = now_ns();
-		if (n == 0 && strcmp(mode, "oneshot") && now_ns() - last > 1000 * MS)
+		if (n <= 0 && strcmp(mode, "oneshot") && now_ns() - last > 1000 * MS)
 			die("an edge was lost: %zu %zu %zu bytes sent", connections[0].sent,
 			    connections[1].sent, connections[2].sent);
 		for (int i = 0; i < n; i++)

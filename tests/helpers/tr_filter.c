@@ -3,6 +3,8 @@
  * tr_filter CALL ERRNO OP: a sandboxed host. Once it has its sockets, CALL (one that only the
  * library makes) is answered with ERRNO by a seccomp filter; then come stalls, tries, a reader
  * that catches up, more stalls and the end. Whatever is not legal is said, and the end: as bare.
+ * CALL memcached: all calls are answered so but those a worker of memcached -o drop_privileges is
+ * left with (its linux_priv.c); here too it is one thread's filter.
  */
 #include "tr_call.h"
 
@@ -41,6 +43,18 @@ static int number(const char *name)
 	die("no call %s", name);
 }
 
+static void load(struct sock_filter *code, size_t count)
+{
+	struct sock_fprog program = { (unsigned short)count, code };
+
+	MUST(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0);
+	if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program)) {
+		printf("skip no seccomp: %s\n", strerror(errno));
+		fflush(stdout);
+		_exit(77);
+	}
+}
+
 static void forbid(int nr, int error)
 {
 	struct sock_filter code[] = {
@@ -49,14 +63,30 @@ static void forbid(int nr, int error)
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (unsigned)error),
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
 	};
-	struct sock_fprog program = { 4, code };
 
-	MUST(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0);
-	if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program)) {
-		printf("skip no seccomp: %s\n", strerror(errno));
-		fflush(stdout);
-		_exit(77);
-	}
+	load(code, 4);
+}
+
+#define ALLOW(nr)                                                              \
+	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (nr), 0, 1),                       \
+	BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)
+
+/* write to stdout and stderr, ioctl(TIOCGWINSZ): without the check of their arguments. */
+static void forbid_like_memcached(int error)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		ALLOW(SYS_rt_sigreturn), ALLOW(SYS_rt_sigprocmask), ALLOW(SYS_futex),
+		ALLOW(SYS_epoll_pwait), ALLOW(SYS_epoll_ctl), ALLOW(SYS_read), ALLOW(SYS_readv),
+		ALLOW(SYS_mprotect), ALLOW(SYS_getpeername), ALLOW(SYS_close), ALLOW(SYS_sendmsg),
+		ALLOW(SYS_getrusage), ALLOW(SYS_mmap), ALLOW(SYS_mremap), ALLOW(SYS_munmap),
+		ALLOW(SYS_recvfrom), ALLOW(SYS_brk), ALLOW(SYS_ioctl), ALLOW(SYS_clone),
+		ALLOW(SYS_set_robust_list), ALLOW(SYS_madvise), ALLOW(SYS_exit),
+		ALLOW(SYS_getsockname), ALLOW(SYS_getpid), ALLOW(SYS_write), ALLOW(SYS_writev),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (unsigned)error),
+	};
+
+	load(code, sizeof(code) / sizeof(*code));
 }
 
 /* Whether a try finds a little room is chance; what is no legal answer is said. */
@@ -69,8 +99,14 @@ static ssize_t sent_by(ssize_t r)
 	return 0;
 }
 
+static struct door door;
+static struct pair pairs[3];
+static enum op op = OP_WRITE;
+static const char *forbidden;
+static int refusal;
+
 /* Stalls, tries again, until the reader has caught up; twice. */
-static void play(const struct pair *p, enum op op)
+static void play(const struct pair *p)
 {
 	size_t at = 0, got = 0;
 
@@ -86,30 +122,43 @@ static void play(const struct pair *p, enum op op)
 		die("lost bytes");
 }
 
-int main(int argc, char **argv)
+static void *host(void *unused)
 {
-	enum op op = OP_WRITE;
-	struct door door;
-	struct pair pairs[3];
-
-	MUST(argc == 4);
-	watchdog(10);
-	pattern_make();
-	while (op < OPS && strcmp(argv[3], op_name[op]))
-		op++;
-	MUST(op < OPS);
-	door = door_open(16384);
 	warm(&door, op, ASKED / 5, 0);
-	for (int i = 0; i < 3; i++)
-		pairs[i] = pair_open(&door, 0);
 	/* One is in use already, one is used for the first time under the filter. */
 	MUST(op_call(op, pairs[0].fd, 0, 100, 0) == 100 && take_quiet(pairs[0].peer, 0) == 100);
 	MUST(close(pairs[0].fd) == 0);
 	fflush(stdout);
-	if (number(argv[1]) >= 0)
-		forbid(number(argv[1]), atoi(argv[2]));
-	play(&pairs[1], op);
-	play(&pairs[2], op);
+	if (!strcmp(forbidden, "memcached"))
+		forbid_like_memcached(refusal);
+	else if (number(forbidden) >= 0)
+		forbid(number(forbidden), refusal);
+	play(&pairs[1]);
+	play(&pairs[2]);
 	fflush(stdout);
+	return unused;
+}
+
+int main(int argc, char **argv)
+{
+	pthread_t worker;
+
+	MUST(argc == 4);
+	watchdog(10);
+	pattern_make();
+	forbidden = argv[1], refusal = atoi(argv[2]);
+	while (op < OPS && strcmp(argv[3], op_name[op]))
+		op++;
+	MUST(op < OPS);
+	door = door_open(16384);
+	for (int i = 0; i < 3; i++)
+		pairs[i] = pair_open(&door, 0);
+	/* Under memcached's filter nobody could end the process. */
+	if (strcmp(forbidden, "memcached")) {
+		host(NULL);
+	} else {
+		MUST(pthread_create(&worker, NULL, host, NULL) == 0);
+		MUST(pthread_join(worker, NULL) == 0);
+	}
 	return 0;
 }

@@ -4,7 +4,8 @@
  *
  *	plain restart	 a handler (without and with SA_RESTART) that only notes the time: the call
  *			 ends at once with what was sent
- *	storm		 a timer every millisecond while 2 MB go to a slow reader
+ *	storm		 a timer's handler, a millisecond after its last end, while 1.5 MB go to
+ *			 a slow reader
  *	same		 the timer's handler writes marked bytes to the same socket: they may lie
  *			 between two calls of the host, never inside what one call returned
  *	other		 the handler writes to another full socket
@@ -24,6 +25,7 @@ static struct door door;
 static volatile uint64_t handled_ns;
 static int mark_fd = -1;
 static volatile uint64_t marks_sent, mark_calls;
+static volatile int is_over; /* the host has written all */
 
 static void on_signal(int unused)
 {
@@ -44,13 +46,23 @@ static void send_marks(void)
 	mark_calls++;
 }
 
+/* After the handler's end: one that waits must not be due again at once, or the host never runs. */
+static void arm_timer(void)
+{
+	struct itimerval once = { { 0, 0 }, { 0, 1000 } };
+
+	if (!is_over)
+		MUST(setitimer(ITIMER_REAL, &once, NULL) == 0);
+}
+
 static void on_timer(int unused)
 {
 	int saved = errno;
 
 	(void)unused;
-	if (mark_fd >= 0)
+	if (mark_fd >= 0 && !is_over)
 		send_marks();
+	arm_timer();
 	errno = saved;
 }
 
@@ -127,13 +139,13 @@ static void *reader_thread(void *argument)
 	return NULL;
 }
 
-static void *spare_writer(void *is_over)
+static void *spare_writer(void *unused)
 {
-	while (!*(volatile int *)is_over) {
+	while (!is_over) {
 		send_marks();
 		sleep_us(150);
 	}
-	return NULL;
+	return unused;
 }
 
 static size_t host_writes(int fd)
@@ -174,26 +186,26 @@ static void check_runs(const struct reader *r)
 
 static void play_many(const char *scene)
 {
-	struct itimerval every = { { 0, 1000 }, { 0, 1000 } }, never = { 0 };
 	struct pair p, other = pair_open(&door, 0);
 	struct reader reader = { .pause_us = 300 };
-	int is_over = 0, is_thread = !strcmp(scene, "threads");
+	int is_thread = !strcmp(scene, "threads");
 	pthread_t threads[2];
 	size_t sent;
 
 	warm(&door, OP_WRITE, TOTAL, 0);
 	p = pair_open(&door, 16384);
 	reader.fd = p.peer;
+	while (syscall(SYS_sendto, other.fd, tr_pattern, 100000, 0, NULL, 0) > 0)
+		continue; /* full, and nobody reads it */
 	if (strcmp(scene, "storm"))
 		mark_fd = !strcmp(scene, "other") ? other.fd : p.fd;
 	handle(SIGALRM, on_timer, SA_RESTART);
 	MUST(pthread_create(&threads[0], NULL, reader_thread, &reader) == 0);
 	if (is_thread)
-		MUST(pthread_create(&threads[1], NULL, spare_writer, &is_over) == 0);
+		MUST(pthread_create(&threads[1], NULL, spare_writer, NULL) == 0);
 	else
-		MUST(setitimer(ITIMER_REAL, &every, NULL) == 0);
+		arm_timer();
 	sent = host_writes(p.fd);
-	MUST(setitimer(ITIMER_REAL, &never, NULL) == 0);
 	is_over = 1;
 	if (is_thread)
 		MUST(pthread_join(threads[1], NULL) == 0);

@@ -12,6 +12,8 @@ SETTINGS = {"UNSPIN_BLOCK_MAX_MS": 3}
 
 for mode in "et short oneshot netty pieces file storm".split():
     tr.scene(f"edge_{mode}", "tr_edge", mode, settings=SETTINGS)
-for mode in ("short", "pieces", "file"):
+for mode in ("short", "pieces", "file", "storm"):
     tr.mutant("short_count", f"edge_{mode}", "tr_edge", mode)
+for mode in ("et", "netty"):
+    tr.mutant("cool_down", f"edge_{mode}", "tr_edge", mode)
 tr.main()

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Waits and writes on by descriptor number, whoever has the number by then. */
+/* Waits and writes on by number, whoever has it by then and whoever wrote meanwhile. */
 #include "naive.h"
 
 ssize_t write(int fd, const void *buffer, size_t n)
@@ -13,7 +13,7 @@ ssize_t write(int fd, const void *buffer, size_t n)
 	for (unsigned long long end = naive_now_ms() + 300; done < n && naive_now_ms() < end;) {
 		long more;
 
-		if (raw_wait(fd, 1) < 0)
+		if (raw_wait(fd, 1) < 0 && errno != EINTR)
 			break;
 		more = syscall(SYS_sendto, fd, (const char *)buffer + done, n - done,
 			       MSG_DONTWAIT | MSG_NOSIGNAL, NULL, 0);
