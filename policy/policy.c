@@ -48,7 +48,7 @@ static struct policy_verdict grow(const struct policy_facts *f, const struct pol
 	if (target <= f->sndbuf + f->sndbuf / 8) /* not worth a call */
 		return refuse(POLICY_AT_MAXIMUM);
 	/* Without the unlock our size is final: it must not lie below what tuning would reach. */
-	if (!l->can_unlock && !f->is_host_fixed && target < l->autotune_max) {
+	if (f->is_tcp && !l->can_unlock && !f->is_host_fixed && target < l->autotune_max) {
 		if (ceiling < l->autotune_max)
 			return refuse(POLICY_CANNOT_UNLOCK);
 		target = l->autotune_max;
@@ -62,8 +62,8 @@ static struct policy_verdict grow(const struct policy_facts *f, const struct pol
 /* What forbids growth, whatever the cause of the stall; POLICY_NONE: nothing does. */
 static enum policy_reason forbidden(const struct policy_facts *f, const struct policy_limits *l)
 {
-	if (!f->is_tcp)
-		return POLICY_NOT_TCP;
+	if (!f->is_tcp && !f->is_unix)
+		return POLICY_NOT_GROWABLE;
 	if (l->is_observing)
 		return POLICY_OBSERVING;
 	if (f->has_lowat)
@@ -79,11 +79,11 @@ struct policy_verdict policy_stall(const struct policy_facts *f, const struct po
 		return refuse(no);
 	if (f->tries >= POLICY_SPIN_TRIES)
 		return grow(f, l, POLICY_GREW_SPIN);
-	if (is_buffer_limited(f))
+	if (f->is_tcp && is_buffer_limited(f))
 		return grow(f, l, POLICY_GREW_BUFFER_LIMITED);
 	if (l->is_forced)
 		return grow(f, l, POLICY_GREW_FORCED);
-	if (f->rwnd_limited_us > f->busy_us / 2)
+	if (f->is_unix || f->rwnd_limited_us > f->busy_us / 2)
 		return refuse(POLICY_RECEIVER_LIMITED);
 	return refuse(f->busy_us ? POLICY_NETWORK_LIMITED : POLICY_UNCLEAR);
 }

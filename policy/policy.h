@@ -9,7 +9,8 @@
  *    the kernel's own sndbuf_limited clock ran since the last stall), or
  *  - the host spins: then the reader's or the network's pace does not matter, a buffer that
  *    takes the rest frees the thread at once.
- * A slow reader of a host that yields needs no bigger buffer and gets none.
+ * A slow reader of a host that yields needs no bigger buffer and gets none. Between unix sockets
+ * there is no network: a stall is the reader's pace, unless the host spins.
  */
 #ifndef UNSPIN_POLICY_H
 #define UNSPIN_POLICY_H
@@ -49,6 +50,7 @@ struct policy_facts {
 	uint64_t rwnd_limited_us, sndbuf_limited_us, busy_us;
 	uint32_t tries;	    /* fruitless tries in this run, the stall included */
 	uint8_t is_tcp;
+	uint8_t is_unix;    /* a unix stream socket: no network, no times, no auto-tuning */
 	uint8_t is_host_fixed; /* the host chose this size: the kernel's lock bit is set */
 	uint8_t has_lowat;     /* the host set TCP_NOTSENT_LOWAT */
 };
