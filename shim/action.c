@@ -225,6 +225,9 @@ static void note_reason(int fd, struct fdrec *rec, const struct policy_verdict *
 
 	if (v->reason == POLICY_NO_BUDGET)
 		stats_global_add(GLOBAL_BUDGET_REFUSALS, 1);
+	/* That the buffer stays as it is, is no news of a socket that is treated by other means. */
+	if (v->strategy == POLICY_DO_NONE && row->strategy >= (uint32_t)STRATEGY_SPIN)
+		return;
 	/* "Not clear yet" is no news of a socket whose buffer was raised for a reason. */
 	if (row->reason == (uint32_t)v->reason || (rec->has_grown && v->reason == POLICY_UNCLEAR))
 		return;
