@@ -116,6 +116,7 @@ static int ask_cause(int fd, struct fdrec *rec, struct policy_facts *facts)
 	if (r < 0)
 		return r;
 	facts->unsent = info.tcpi_notsent_bytes;
+	facts->rtt_us = info.tcpi_rtt;
 	take_times(rec, &info, facts);
 	return 0;
 }
@@ -204,6 +205,8 @@ static void book_growth(int fd, struct fdrec *rec, uint64_t from, uint64_t to,
 		return;
 	rec->budget_bytes += to - from;
 	rec->stalls = 0;
+	if (rec->class_slot)
+		classes_note(rec->class_slot, STRATEGY_GROW);
 	if (!rec->has_grown)
 		thread_add(TOTAL_GROWN_SOCKETS, 1);
 	rec->has_grown = 1;
@@ -228,8 +231,9 @@ static void note_reason(int fd, struct fdrec *rec, const struct policy_verdict *
 	/* That the buffer stays as it is, is no news of a socket that is treated by other means. */
 	if (v->strategy == POLICY_DO_NONE && row->strategy >= (uint32_t)STRATEGY_SPIN)
 		return;
-	/* "Not clear yet" is no news of a socket whose buffer was raised for a reason. */
-	if (row->reason == (uint32_t)v->reason || (rec->has_grown && v->reason == POLICY_UNCLEAR))
+	/* "Not clear yet" is no news where a reason is known. */
+	if (row->reason == (uint32_t)v->reason ||
+	    (row->reason != REASON_NONE && v->reason == POLICY_UNCLEAR))
 		return;
 	/* A socket once grown stays "grow"; a later refusal to grow more is only its reason. */
 	if (v->strategy != POLICY_DO_NONE)
@@ -335,6 +339,8 @@ void action_ahead(const struct request *q, struct fdrec *rec, uint64_t need, int
 	/* A write that waits in the kernel until all fits has no stall to spare. */
 	if (!(q->flags & MSG_DONTWAIT) && sys_is_nonblocking(fd) != 1)
 		return;
+	if (facts.is_tcp && need > POLICY_NEAR_MAX && ask_cause(fd, rec, &facts) < 0)
+		return;
 	ask_fixed(fd, rec, &facts, &lock_bits);
 	for (int attempt = 0; attempt < 2; attempt++) {
 		now = current_limits();
@@ -356,6 +362,8 @@ void action_note(int fd, struct fdrec *rec, enum strategy strategy, enum reason 
 {
 	struct socket_row *row = rec->socket;
 
+	if (rec->class_slot)
+		classes_note(rec->class_slot, strategy);
 	if (row->strategy == (uint32_t)strategy && row->reason == (uint32_t)reason)
 		return;
 	store_relaxed(&row->strategy, (uint32_t)strategy);
