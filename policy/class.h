@@ -7,8 +7,8 @@
  * write of a response that is large enough to matter (CLASS_MIN_BYTES).
  *
  * Two scores say what the host does after a stall, each by itself and never by its name:
- *	spin_score   rises by one for each episode in which the host insists (tries again after an
- *		     EAGAIN: probes/spin.h), falls to 0 at a yield
+ *	spin_score   rises by one whenever the host insists (begins an episode of fruitless tries, or
+ *		     makes another SPIN_SPINNER_TRIES of them: probes/spin.h), falls to 0 at a yield
  *	yield_score  the same the other way round
  * So a host that changes its ways is seen at its first stall after the change.
  *
@@ -26,7 +26,7 @@
 /* Smaller first writes never stall on a fresh socket: the smallest buffer takes them. */
 #define CLASS_MIN_BYTES 512
 
-/* An episode is believed after this many in a row without a yield. */
+/* A score is believed from here on: three episodes, or one of 32 tries; Netty leaves after 16. */
 #define CLASS_BELIEVE 3
 #define CLASS_SCORE_MAX 16
 

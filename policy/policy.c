@@ -37,18 +37,26 @@ static struct policy_verdict refuse(enum policy_reason reason)
 	return (struct policy_verdict){ POLICY_DO_NONE, reason, 0 };
 }
 
+/* The peer takes the data as fast as we can copy them: nothing it does says otherwise. */
+static int is_near(const struct policy_facts *f)
+{
+	return f->rtt_us && f->rtt_us < POLICY_NEAR_RTT_US && f->rwnd_limited_us <= f->busy_us / 2;
+}
+
 static struct policy_verdict grow(const struct policy_facts *f, const struct policy_limits *l,
 				  enum policy_reason reason)
 {
 	uint64_t target = wanted_size(f);
 	uint64_t ceiling = l->sndbuf_max < l->kernel_max ? l->sndbuf_max : l->kernel_max;
 
+	if (is_near(f) && ceiling > POLICY_NEAR_MAX)
+		ceiling = POLICY_NEAR_MAX;
 	if (target > ceiling)
 		target = ceiling;
 	if (target <= f->sndbuf + f->sndbuf / 8) /* not worth a call */
 		return refuse(POLICY_AT_MAXIMUM);
 	/* Without the unlock our size is final: it must not lie below what tuning would reach. */
-	if (!l->can_unlock && !f->is_host_fixed && target < l->autotune_max) {
+	if (f->is_tcp && !l->can_unlock && !f->is_host_fixed && target < l->autotune_max) {
 		if (ceiling < l->autotune_max)
 			return refuse(POLICY_CANNOT_UNLOCK);
 		target = l->autotune_max;
@@ -62,8 +70,8 @@ static struct policy_verdict grow(const struct policy_facts *f, const struct pol
 /* What forbids growth, whatever the cause of the stall; POLICY_NONE: nothing does. */
 static enum policy_reason forbidden(const struct policy_facts *f, const struct policy_limits *l)
 {
-	if (!f->is_tcp)
-		return POLICY_NOT_TCP;
+	if (!f->is_tcp && !f->is_unix)
+		return POLICY_NOT_GROWABLE;
 	if (l->is_observing)
 		return POLICY_OBSERVING;
 	if (f->has_lowat)
@@ -79,11 +87,11 @@ struct policy_verdict policy_stall(const struct policy_facts *f, const struct po
 		return refuse(no);
 	if (f->tries >= POLICY_SPIN_TRIES)
 		return grow(f, l, POLICY_GREW_SPIN);
-	if (is_buffer_limited(f))
+	if (f->is_tcp && is_buffer_limited(f))
 		return grow(f, l, POLICY_GREW_BUFFER_LIMITED);
 	if (l->is_forced)
 		return grow(f, l, POLICY_GREW_FORCED);
-	if (f->rwnd_limited_us > f->busy_us / 2)
+	if (f->is_unix || f->rwnd_limited_us > f->busy_us / 2)
 		return refuse(POLICY_RECEIVER_LIMITED);
 	return refuse(f->busy_us ? POLICY_NETWORK_LIMITED : POLICY_UNCLEAR);
 }

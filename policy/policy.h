@@ -9,7 +9,8 @@
  *    the kernel's own sndbuf_limited clock ran since the last stall), or
  *  - the host spins: then the reader's or the network's pace does not matter, a buffer that
  *    takes the rest frees the thread at once.
- * A slow reader of a host that yields needs no bigger buffer and gets none.
+ * A slow reader of a host that yields needs no bigger buffer and gets none. Between unix sockets
+ * there is no network: a stall is the reader's pace, unless the host spins.
  */
 #ifndef UNSPIN_POLICY_H
 #define UNSPIN_POLICY_H
@@ -25,6 +26,13 @@ enum policy_strategy {
 #define STRATEGY(id, text) POLICY_DO_##id,
 #include "strategy.def"
 };
+
+/*
+ * A peer so near that ACKs are there before the next piece is copied: a buffer beyond the caches
+ * only makes the copies slower (tests/bench: 8 MB responses at 0 ms), unless the peer is slow.
+ */
+#define POLICY_NEAR_RTT_US 500
+#define POLICY_NEAR_MAX (2u << 20)
 
 /* Fruitless tries in one run after which growth need not ask for the stall's cause. */
 #define POLICY_SPIN_TRIES 3
@@ -47,8 +55,10 @@ struct policy_facts {
 	uint64_t unsent;    /* payload bytes not handed to the network yet */
 	uint64_t remaining; /* bytes the host asked for and the kernel did not take */
 	uint64_t rwnd_limited_us, sndbuf_limited_us, busy_us;
+	uint32_t rtt_us;    /* smoothed; 0: not asked or not known */
 	uint32_t tries;	    /* fruitless tries in this run, the stall included */
 	uint8_t is_tcp;
+	uint8_t is_unix;    /* a unix stream socket: no network, no times, no auto-tuning */
 	uint8_t is_host_fixed; /* the host chose this size: the kernel's lock bit is set */
 	uint8_t has_lowat;     /* the host set TCP_NOTSENT_LOWAT */
 };

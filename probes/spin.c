@@ -42,7 +42,8 @@ static void begin_stall(struct spin_state *s, const struct write_event *e)
 static void note_stall(struct spin_state *s, const struct write_event *e, struct spin_seen *ret)
 {
 	s->was_fruitless = e->returned < 0;
-	s->tries += s->was_fruitless && s->tries < UINT32_MAX;
+	if (s->was_fruitless && s->tries < UINT32_MAX)
+		ret->insists |= ++s->tries % SPIN_SPINNER_TRIES == 0;
 	ret->tries = s->tries;
 	ret->became_spinner = s->tries >= SPIN_SPINNER_TRIES && !s->is_spinner;
 	s->is_spinner |= ret->became_spinner;
@@ -59,6 +60,7 @@ void spin_write(struct spin_state *s, const struct write_event *e, struct spin_s
 		ret->spun = s->was_fruitless;
 		ret->episode = ret->spun && !s->is_episode;
 		s->is_episode |= ret->episode;
+		ret->insists = ret->episode;
 		ret->tries = s->tries;
 	} else {
 		if (s->is_stalled) {

@@ -48,6 +48,7 @@ struct spin_seen {
 	uint8_t stalled;     /* this write stalled */
 	uint8_t spun;	     /* it was a try after a fruitless one with no wait in between */
 	uint8_t episode;     /* ... the first such: a new episode */
+	uint8_t insists;     /* a new episode, or SPIN_SPINNER_TRIES more tries in the same */
 	uint8_t became_spinner;
 	uint8_t resumed;     /* it went on after a wait */
 	uint8_t waited;	     /* ... of this very thread: not after an event or another thread's hand */

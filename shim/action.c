@@ -92,34 +92,57 @@ static int ask_room(int fd, struct policy_facts *facts)
 	int r = sys_getsockopt(fd, SOL_SOCKET, SO_MEMINFO, memory, &bytes);
 
 	facts->sndbuf = memory[3]; /* SK_MEMINFO_SNDBUF */
-	facts->queued = memory[5]; /* SK_MEMINFO_WMEM_QUEUED */
+	/* SK_MEMINFO_WMEM_QUEUED, or ..._ALLOC: unix sockets have no queue of their own */
+	facts->queued = memory[facts->is_unix ? 2 : 5];
 	return r;
 }
 
-/* 0, or -errno of the question that was refused. */
-static int gather(int fd, struct fdrec *rec, struct policy_facts *facts, int *ret_lock_bits)
+static void note_kind(const struct fdrec *rec, struct policy_facts *facts)
+{
+	facts->is_tcp = rec->socket_kind == SOCKET_KIND_TCP;
+	facts->is_unix = rec->socket_kind == SOCKET_KIND_UNIX;
+	facts->has_lowat = rec->has_lowat;
+}
+
+/* Why TCP does not take more. 0 or -errno. */
+static int ask_cause(int fd, struct fdrec *rec, struct policy_facts *facts)
 {
 	struct tcp_info info;
 	unsigned bytes = sizeof(info); /* older kernels fill in less: the rest stays 0 */
-	int r, locked;
+	int r;
 
-	facts->is_tcp = rec->socket_kind == SOCKET_KIND_TCP;
-	facts->has_lowat = rec->has_lowat;
-	if (!facts->is_tcp)
-		return 0;
-	r = ask_room(fd, facts);
-	if (r < 0)
-		return r;
 	memset(&info, 0, sizeof(info));
 	r = sys_getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &bytes);
 	if (r < 0)
 		return r;
 	facts->unsent = info.tcpi_notsent_bytes;
+	facts->rtt_us = info.tcpi_rtt;
 	take_times(rec, &info, facts);
-	locked = ask_lock(fd, ret_lock_bits);
-	/* Before Linux 5.15 only the host's own setsockopt, which we saw, can tell. */
-	facts->is_host_fixed = locked < 0 ? rec->is_host_fixed : (uint8_t)locked;
 	return 0;
+}
+
+/* Did the host choose the size? Before Linux 5.15 only its own setsockopt, which we saw, can tell. */
+static void ask_fixed(int fd, const struct fdrec *rec, struct policy_facts *facts, int *ret_lock_bits)
+{
+	int locked = ask_lock(fd, ret_lock_bits);
+
+	facts->is_host_fixed = locked < 0 ? rec->is_host_fixed : (uint8_t)locked;
+}
+
+/* 0, or -errno of the question that was refused. */
+static int gather(int fd, struct fdrec *rec, struct policy_facts *facts, int *ret_lock_bits)
+{
+	int r;
+
+	note_kind(rec, facts);
+	if (!facts->is_tcp && !facts->is_unix)
+		return 0;
+	r = ask_room(fd, facts);
+	if (r >= 0 && facts->is_tcp)
+		r = ask_cause(fd, rec, facts);
+	if (r >= 0)
+		ask_fixed(fd, rec, facts, ret_lock_bits);
+	return r < 0 ? r : 0;
 }
 
 static struct policy_limits current_limits(void)
@@ -182,6 +205,8 @@ static void book_growth(int fd, struct fdrec *rec, uint64_t from, uint64_t to,
 		return;
 	rec->budget_bytes += to - from;
 	rec->stalls = 0;
+	if (rec->class_slot)
+		classes_note(rec->class_slot, STRATEGY_GROW);
 	if (!rec->has_grown)
 		thread_add(TOTAL_GROWN_SOCKETS, 1);
 	rec->has_grown = 1;
@@ -203,8 +228,12 @@ static void note_reason(int fd, struct fdrec *rec, const struct policy_verdict *
 
 	if (v->reason == POLICY_NO_BUDGET)
 		stats_global_add(GLOBAL_BUDGET_REFUSALS, 1);
-	/* "Not clear yet" is no news of a socket whose buffer was raised for a reason. */
-	if (row->reason == (uint32_t)v->reason || (rec->has_grown && v->reason == POLICY_UNCLEAR))
+	/* That the buffer stays as it is, is no news of a socket that is treated by other means. */
+	if (v->strategy == POLICY_DO_NONE && row->strategy >= (uint32_t)STRATEGY_SPIN)
+		return;
+	/* "Not clear yet" is no news where a reason is known. */
+	if (row->reason == (uint32_t)v->reason ||
+	    (row->reason != REASON_NONE && v->reason == POLICY_UNCLEAR))
 		return;
 	/* A socket once grown stays "grow"; a later refusal to grow more is only its reason. */
 	if (v->strategy != POLICY_DO_NONE)
@@ -299,8 +328,9 @@ void action_ahead(const struct request *q, struct fdrec *rec, uint64_t need, int
 
 	/* Unless something below is worth another look: not before the next stall is over. */
 	store_relaxed(&rec->room_bytes, UINT64_MAX);
-	if (limits.is_observing || load_relaxed(&is_refused) ||
-	    rec->socket_kind != SOCKET_KIND_TCP || rec->has_lowat || ask_room(fd, &facts) < 0)
+	note_kind(rec, &facts);
+	if (limits.is_observing || load_relaxed(&is_refused) || !(facts.is_tcp || facts.is_unix) ||
+	    facts.has_lowat || ask_room(fd, &facts) < 0)
 		return;
 	if (policy_fits(&facts)) {
 		store_relaxed(&rec->room_bytes, policy_room(facts.sndbuf));
@@ -309,8 +339,9 @@ void action_ahead(const struct request *q, struct fdrec *rec, uint64_t need, int
 	/* A write that waits in the kernel until all fits has no stall to spare. */
 	if (!(q->flags & MSG_DONTWAIT) && sys_is_nonblocking(fd) != 1)
 		return;
-	facts.is_tcp = 1;
-	facts.is_host_fixed = ask_lock(fd, &lock_bits) < 0 ? rec->is_host_fixed : lock_bits & SND_LOCK;
+	if (facts.is_tcp && need > POLICY_NEAR_MAX && ask_cause(fd, rec, &facts) < 0)
+		return;
+	ask_fixed(fd, rec, &facts, &lock_bits);
 	for (int attempt = 0; attempt < 2; attempt++) {
 		now = current_limits();
 		verdict = policy_ahead(&facts, &now, is_by_class);
@@ -331,6 +362,8 @@ void action_note(int fd, struct fdrec *rec, enum strategy strategy, enum reason 
 {
 	struct socket_row *row = rec->socket;
 
+	if (rec->class_slot)
+		classes_note(rec->class_slot, strategy);
 	if (row->strategy == (uint32_t)strategy && row->reason == (uint32_t)reason)
 		return;
 	store_relaxed(&row->strategy, (uint32_t)strategy);

@@ -76,12 +76,14 @@ int ahead_look(const struct request *q)
 	error = take_error(q->fd, rec);
 	if (error || !fdrec_try_lock(rec))
 		goto out;
-	if (q->kind == REQUEST_VECTOR || q->asked >= CLASS_MIN_BYTES)
-		note_class(rec, class_of(rec, q));
 	/* A stall under way is looked at after the call: there its cause is asked. */
 	if (spin_is_stalled(&rec->spin))
 		goto unlock;
+	if (q->kind == REQUEST_VECTOR || q->asked >= CLASS_MIN_BYTES)
+		note_class(rec, class_of(rec, q));
 	by_length = request_bound(q);
+	if (rec->class_slot)
+		classes_need(rec->class_slot, by_length);
 	if (rec->class_slot && rec->class_slot->memory.wants_growth)
 		need = rec->class_slot->memory.need_bytes;
 	if (by_length > need)

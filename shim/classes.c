@@ -41,6 +41,19 @@ struct class_row *classes_row(const struct class_slot *slot)
 	return stats_has_begun() ? &stats.classes[slot - slots] : &sink;
 }
 
+void classes_need(struct class_slot *slot, uint64_t bytes)
+{
+	if (bytes <= slot->memory.need_bytes)
+		return;
+	slot->memory.need_bytes = bytes;
+	classes_publish(slot);
+}
+
+void classes_note(const struct class_slot *slot, enum strategy strategy)
+{
+	store_relaxed(&classes_row(slot)->strategy, (uint32_t)strategy);
+}
+
 void classes_publish(const struct class_slot *slot)
 {
 	struct class_row *row = classes_row(slot);

@@ -26,6 +26,12 @@ struct class_slot *classes_get(const struct class_key *key);
 /* The row of the class in the statistics; a sink before the region exists. */
 struct class_row *classes_row(const struct class_slot *slot);
 
+/* A response of the class is at least that long. */
+void classes_need(struct class_slot *slot, uint64_t bytes);
+
+/* What is done about its stalls, for the row. */
+void classes_note(const struct class_slot *slot, enum strategy strategy);
+
 /* Copies what was learnt into the row. */
 void classes_publish(const struct class_slot *slot);
 

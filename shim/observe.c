@@ -145,7 +145,7 @@ static void learn(struct fdrec *rec, const struct spin_seen *seen)
 	struct class_memory *memory = rec->class_slot ? &rec->class_slot->memory : NULL;
 	struct thread_context *context = thread_self.context;
 
-	if (seen->episode) {
+	if (seen->insists) {
 		if (memory)
 			class_spun(memory);
 		if (context && context->spin_score < CLASS_BELIEVE_AGAIN)
@@ -161,7 +161,7 @@ static void learn(struct fdrec *rec, const struct spin_seen *seen)
 	}
 	if (seen->trip_ns && memory)
 		class_tripped(memory, seen->trip_ns);
-	if (rec->class_slot && (seen->episode || seen->resumed || seen->tries == 1))
+	if (rec->class_slot && (seen->insists || seen->resumed || seen->tries == 1))
 		classes_publish(rec->class_slot);
 }
 

@@ -192,7 +192,7 @@ static void observing_and_foreign_sockets_are_left_alone(void **unused)
 	f.tries = 1000;
 	assert_int_equal(decide(f, l).reason, POLICY_OBSERVING);
 	f.is_tcp = 0;
-	assert_int_equal(decide(f, l).reason, POLICY_NOT_TCP);
+	assert_int_equal(decide(f, l).reason, POLICY_NOT_GROWABLE);
 }
 
 static void write_that_fits_needs_no_growth(void **unused)
