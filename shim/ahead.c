@@ -62,7 +62,7 @@ static void note_class(struct fdrec *rec, struct class_slot *slot)
 	classes_publish(slot);
 }
 
-int ahead_look(const struct request *q)
+int ahead_look(struct request *q)
 {
 	struct guard g = guard_enter();
 	struct fdrec *rec = observe_stream_record(q->fd, 0);
@@ -71,10 +71,15 @@ int ahead_look(const struct request *q)
 
 	if (!rec)
 		goto out;
-	if (retry_is_in_progress(rec))
-		retry_give_way(rec);
+	observe_enter(rec);
 	error = take_error(q->fd, rec);
-	if (error || !fdrec_try_lock(rec))
+	if (error) {
+		observe_leave(rec);
+		goto out;
+	}
+	q->rec = rec;
+	/* Not when only the thread is another one. */
+	if (q->asked <= load_relaxed(&rec->room_bytes) || !fdrec_try_lock(rec))
 		goto out;
 	/* A stall under way is looked at after the call: there its cause is asked. */
 	if (spin_is_stalled(&rec->spin))

@@ -45,6 +45,12 @@ static inline void cpu_relax(void)
 #endif
 }
 
+/*
+ * On declarations of the library's own variables: -fvisibility=hidden is for definitions only, and
+ * without this every access goes through the GOT, an instruction more.
+ */
+#define HIDDEN __attribute__((visibility("hidden")))
+
 #define likely(x) __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)
 

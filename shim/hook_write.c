@@ -188,17 +188,23 @@ ssize_t sendmsg(int fd, const struct msghdr *msg, int flags)
  * The two calls below are not looked at before they are made, but their bytes too end another call's
  * retry, and an error that a retry met is theirs too. 1: errno is set, fail with it.
  */
-static int before_whole(int fd, struct fdrec *rec)
+static int before_whole(struct request *q)
 {
-	int error;
+	struct guard g = guard_enter();
+	struct fdrec *rec = observe_stream_record(q->fd, 0);
+	int error = 0;
 
-	if (!rec)
-		return 0;
-	if (retry_is_in_progress(rec))
-		retry_give_way(rec);
-	error = unlikely(rec->kept_error) ? ahead_take_error(fd) : 0;
+	if (rec) {
+		observe_enter(rec);
+		error = unlikely(rec->kept_error) ? ahead_take_error(q->fd) : 0;
+		if (error)
+			observe_leave(rec);
+		else
+			q->rec = rec;
+	}
 	if (error)
-		errno = error;
+		g.saved_errno = error;
+	guard_leave(g);
 	return error != 0;
 }
 
@@ -210,10 +216,10 @@ int sendmmsg(int fd, struct mmsghdr *msgs, unsigned n, int flags)
 	size_t sent = 0;
 	int r;
 
-	if (before_whole(fd, rec))
+	if (!fdrec_is_other_socket(rec) && before_whole(&q))
 		return -1;
 	r = real.sendmmsg(fd, msgs, n, flags);
-	if (fdrec_is_other_socket(rec))
+	if (!q.rec && fdrec_is_other_socket(rec))
 		return r;
 	for (int i = 0; i < r; i++) {
 		sent += msgs[i].msg_len;
@@ -233,10 +239,10 @@ ssize_t splice(int in, off64_t *in_off, int out, off64_t *out_off, size_t n, uns
 	struct request q = { .fd = out, .kind = REQUEST_WHOLE, .may_lack_input = 1, .asked = n };
 	ssize_t r;
 
-	if (before_whole(out, to))
+	if (!fdrec_is_ignored(to) && before_whole(&q))
 		return -1;
 	r = real.splice(in, in_off, out, out_off, n, flags);
-	if (!fdrec_is_ignored(to))
+	if (q.rec || !fdrec_is_ignored(to))
 		observe_write_slow(&q, r);
 	if (!fdrec_is_ignored(from))
 		observe_read(in, from, r, 0);

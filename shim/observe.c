@@ -217,7 +217,7 @@ static void note_stall_begin(struct fdrec *rec)
 
 /* What the kernel's answer to the host's own call meant. Lock held. Returns what was decided. */
 static struct treat probe(const struct request *q, struct fdrec *rec,
-			  const struct write_event *event, int is_again)
+			  const struct write_event *event, int may_go_on)
 {
 	struct treat treat = { .how = TREAT_NOT };
 	struct spin_seen seen;
@@ -225,7 +225,7 @@ static struct treat probe(const struct request *q, struct fdrec *rec,
 
 	spin_write(&rec->spin, event, &seen);
 	rec->last_try_ns = event->now_ns;
-	book(rec, &seen, is_again);
+	book(rec, &seen, event->returned < 0);
 	if (seen.stalled && !(was_stalled && seen.spun))
 		note_stall_begin(rec);
 	/* Until the stall is over each write is looked at before it is made: for its errno. */
@@ -235,7 +235,8 @@ static struct treat probe(const struct request *q, struct fdrec *rec,
 		size_t sent = event->returned > 0 ? (size_t)event->returned : 0;
 		int has_grown = action_stalled(q->fd, rec, q, sent, seen.tries);
 
-		treat = treat_choose(q, rec, is_again, has_grown);
+		if (may_go_on)
+			treat = treat_choose(q, rec, has_grown);
 	}
 	set_kind(rec);
 	return treat;
@@ -260,25 +261,45 @@ static struct write_event describe(const struct request *q, struct fdrec *rec, s
 }
 
 /*
- * Two threads that write parts of one response without taking turns: between a call of the one and
- * its going on, the other may be in the kernel already, unseen. Such sockets are not gone on with
- * until one of them has made SHARED_CALLS calls alone.
+ * Going on with a call is only lawful while no other call is at work on the socket: one that is in
+ * the kernel already would put its bytes between ours. Calls that do not begin on the fast path
+ * are counted (`writing`; sequentially consistent, a pair with `retrying`: either they see the
+ * retry and end it, or the retry sees them). A call that does begin there is its thread's, the
+ * last writer's; so whoever takes a socket over from another writer may have it beside it: its
+ * first call is not gone on with, and the first SHARED_CALLS not when the two write parts of one
+ * response.
  */
-static int is_only_writer(struct fdrec *rec)
+void observe_enter(struct fdrec *rec)
 {
 	uint32_t before = load_relaxed(&rec->writer), self = thread_identity();
-
 	uint8_t shared = load_relaxed(&rec->shared_for);
 
+	__atomic_add_fetch(&rec->writing, 1, __ATOMIC_SEQ_CST);
 	if (before != self) {
 		store_relaxed(&rec->writer, self);
-		if (before && load_relaxed(&rec->spin.response_bytes))
-			shared = SHARED_CALLS;
+		if (before)
+			shared = load_relaxed(&rec->spin.response_bytes) ? SHARED_CALLS : 1;
 	} else if (shared) {
 		shared--;
 	}
 	store_relaxed(&rec->shared_for, shared);
-	return !shared;
+	if (retry_is_in_progress(rec))
+		retry_give_way(rec);
+}
+
+void observe_leave(struct fdrec *rec)
+{
+	/* Below 0: the descriptor was closed meanwhile. */
+	if (__atomic_sub_fetch(&rec->writing, 1, __ATOMIC_SEQ_CST) < 0)
+		__atomic_store_n(&rec->writing, 0, __ATOMIC_SEQ_CST);
+}
+
+static int is_alone(const struct request *q, struct fdrec *rec)
+{
+	return load_relaxed(&rec->writer) == thread_identity() &&
+	       !load_relaxed(&rec->shared_for) &&
+	       load_relaxed(&rec->has_sent) == SENT_NOTHING &&
+	       __atomic_load_n(&rec->writing, __ATOMIC_SEQ_CST) == (q->rec == rec);
 }
 
 COLD ssize_t observe_write_slow(const struct request *q, ssize_t returned)
@@ -288,11 +309,14 @@ COLD ssize_t observe_write_slow(const struct request *q, ssize_t returned)
 	struct write_event event;
 	struct treat treat;
 	uint32_t generation;
-	int is_alone;
+	int may_go_on;
 
 	if (!rec)
 		goto out;
-	is_alone = is_only_writer(rec) && load_relaxed(&rec->has_sent) == SENT_NOTHING;
+	/* What is sent while a thread waits to be cancelled would be lost with it: natively its call
+	 * has returned long before. EAGAIN is turned only where the errno of a success is known. */
+	may_go_on = is_alone(q, rec) && !guard_is_cancelled_anywhere(g) &&
+		    (returned >= 0 || q->knows_errno);
 	if (returned > 0)
 		store_relaxed(&rec->has_sent, SENT_SEEN);
 	generation = returned > 0 ? retry_intrude(rec) : retry_generation(rec);
@@ -315,12 +339,10 @@ COLD ssize_t observe_write_slow(const struct request *q, ssize_t returned)
 		socket_validate(q->fd, rec);
 	if (!rec->is_looked_at && (event.is_stall || ++rec->ops >= LOOK_AFTER_OPS))
 		socket_look(q->fd, rec);
-	treat = probe(q, rec, &event, returned < 0);
+	treat = probe(q, rec, &event, may_go_on);
 	treat.key.generation = generation;
 	fdrec_unlock(rec);
-	/* What is sent while a thread waits to be cancelled would be lost with it: natively its
-	 * call has returned long before. */
-	if (treat.how != TREAT_NOT && is_alone && !guard_is_cancelled_anywhere(g)) {
+	if (treat.how != TREAT_NOT) {
 		int was_again = returned < 0;
 
 		treat_go_on(q, rec, &treat, &returned, &g.saved_errno);
@@ -328,6 +350,8 @@ COLD ssize_t observe_write_slow(const struct request *q, ssize_t returned)
 			g.saved_errno = q->errno_before;
 	}
 out:
+	if (q->rec)
+		observe_leave(q->rec);
 	guard_leave(g);
 	return returned;
 }

@@ -43,6 +43,13 @@ void observe_accept(int listener, int returned, const struct sockaddr *peer,
 		    socklen_t peer_bytes);
 
 /*
+ * Before a send-side call that does not begin on the fast path: it is at work on the socket, until
+ * observe_write_slow() or observe_leave(). Slow path, keeps errno.
+ */
+void observe_enter(struct fdrec *rec);
+void observe_leave(struct fdrec *rec);
+
+/*
  * Right before a call. Afterwards has_sent tells whether another call on the socket has sent
  * something meanwhile: a signal handler's, as the call returned, or (mostly) another thread's.
  * Then this one must not be gone on with: retry.h. Costs two instructions on the fast path.
@@ -55,13 +62,13 @@ static inline void observe_begin(struct fdrec *rec)
 
 /*
  * The fast path: 1 when this was a full write on a quiet socket, counted; 0: not counted yet.
- * `rec` is what fdtable_find(fd) gave before the call: records are never freed, only restarted.
+ * `rec` is what fdtable_find(fd) gave before the call, and ahead_wanted() said no: the thread is
+ * its user, so it has an id and a row. Records are never freed, only restarted.
  */
 static inline int observe_full_write(struct fdrec *rec, ssize_t returned, size_t asked)
 {
-	if (likely(load_relaxed(&rec->tag) == fd_tags.quiet) && likely((size_t)returned == asked) &&
-	    likely(load_relaxed(&rec->user) == thread_self.id)) {
-		struct thread_row *self = thread_self.row; /* it has an id, so it has a row */
+	if (likely(load_relaxed(&rec->tag) == fd_tags.quiet) && likely((size_t)returned == asked)) {
+		struct thread_row *self = thread_self.row;
 		struct socket_row *row = rec->socket;
 
 		count_add(&self->total[TOTAL_WRITES], 1);

@@ -24,12 +24,14 @@
 #include <sys/uio.h>
 #include <time.h>
 
+#include "atomic.h"
+
 struct real {
 #define SYM(class, ret, name, params, args, raw) ret(*name) params;
 #include "symbols.def"
 };
 
-extern struct real real;
+extern HIDDEN struct real real;
 
 /* Looks every symbol up with dlsym(RTLD_NEXT). Constructor only. */
 void real_resolve(void);

@@ -19,6 +19,8 @@ enum request_kind {
 	REQUEST_WHOLE,	/* splice, sendmmsg, control messages: never gone on with */
 };
 
+struct fdrec;
+
 struct request {
 	enum request_kind kind;
 	int fd;
@@ -37,6 +39,7 @@ struct request {
 	uint8_t knows_errno;
 	int errno_before;
 	const void *site;    /* where the host called from */
+	struct fdrec *rec;   /* the call is entered in: observe_enter(); NULL: it is not */
 };
 
 /*

@@ -145,7 +145,8 @@ static int is_same(const struct retry *r)
 	/* A full write counted on the fast path leaves a mark only: a signal handler's, right after
 	 * the host's call. */
 	if (!is_closing && (retry_generation(rec) != r->generation ||
-			    load_relaxed(&rec->has_sent) == SENT_FULL))
+			    load_relaxed(&rec->has_sent) == SENT_FULL ||
+			    __atomic_load_n(&rec->writing, __ATOMIC_SEQ_CST) != (r->request->rec == rec)))
 		return 0;
 	got = sys_getsockopt(r->request->fd, SOL_SOCKET, SO_COOKIE, &cookie, &bytes);
 	if (is_refusal(got))
@@ -359,6 +360,8 @@ void retry_closing(struct fdrec *rec)
 
 void retry_closed(struct fdrec *rec)
 {
+	/* Calls that never came back (a cancelled thread's, a longjmp's) are over now too. */
+	__atomic_store_n(&rec->writing, 0, __ATOMIC_SEQ_CST);
 	__atomic_sub_fetch(&rec->closing, 1, __ATOMIC_SEQ_CST);
 	__atomic_sub_fetch(&in_flight, 1, __ATOMIC_SEQ_CST);
 }

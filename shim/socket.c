@@ -53,7 +53,7 @@ static void wipe(struct fdrec *rec)
 	/* One by one: an assignment of the whole struct clears lock and pointers on its way. */
 	store_relaxed(&rec->socket, &stats_socket_sink);
 	store_relaxed(&rec->epoll, &stats_epoll_sink);
-	store_relaxed(&rec->user, FD_NO_USER);
+	store_relaxed(&rec->users, FD_NO_USER);
 	store_relaxed(&rec->pending, 0);
 	store_relaxed(&rec->room_bytes, AHEAD_FRESH_ROOM);
 	/* Retries and closes in progress count in the fields from `retrying` on: those stay. */
@@ -161,7 +161,8 @@ static void adopt(int fd, struct fdrec *rec)
 	enum fd_kind kind = fdrec_kind(rec);
 
 	rec->budget_bytes = 0; /* the parent accounts for it */
-	rec->user = FD_NO_USER;
+	rec->users = FD_NO_USER;
+	rec->writing = 0; /* threads that were are not in the child */
 	if (kind == FD_EPOLL) {
 		rec->epoll = &stats_epoll_sink;
 		rec->has_row = 0;
@@ -171,6 +172,13 @@ static void adopt(int fd, struct fdrec *rec)
 		rec->is_looked_at = 0;
 	}
 	fdrec_set_kind(rec, kind);
+}
+
+/* The same socket as ever; or a filter that lets nobody ask: a refusal makes no stranger. */
+static int is_believed(int fd, const struct fdrec *rec)
+{
+	return (rec->cookie && rec->cookie == sys_cookie(fd)) ||
+	       sys_is_refusal(sys_sockopt_int(fd, SOL_SOCKET, SO_TYPE));
 }
 
 enum fd_kind socket_resolve(int fd, struct fdrec *rec)
@@ -189,7 +197,7 @@ enum fd_kind socket_resolve(int fd, struct fdrec *rec)
 	else if (!fdrec_is_current(rec))
 		adopt(fd, rec);
 	if (fdrec_kind(rec) == FD_DOUBT) {
-		if (rec->cookie && rec->cookie == sys_cookie(fd)) {
+		if (is_believed(fd, rec)) {
 			rec->socket->closed_ns = 0;
 			fdrec_set_kind(rec, spin_is_stalled(&rec->spin) ? FD_STALLED : FD_QUIET);
 		} else {

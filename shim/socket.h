@@ -19,7 +19,7 @@
 #include "stats.h"
 
 /* Set to 1 at the end of the constructor when the mode is not off; never cleared. */
-extern int unspin_is_on;
+extern HIDDEN int unspin_is_on;
 
 /*
  * Makes the record current and returns its kind; asks the kernel once if it is not known.

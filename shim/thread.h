@@ -39,7 +39,7 @@ struct thread_context {
 	} out[THREAD_OUT_MAX];
 };
 
-/* Thread-local: 24 bytes of the initial-exec TLS block (a preload may use under 256). */
+/* Thread-local: 24 bytes, and 8 below, of the initial-exec TLS block (a preload may use under 256). */
 struct thread_self {
 	struct thread_row *row;		/* NULL: none yet, or none free */
 	struct thread_context *context; /* NULL exactly when row is */
@@ -47,7 +47,13 @@ struct thread_self {
 	uint32_t has_no_row;		/* asked and refused: do not ask at every call */
 };
 
-extern __thread struct thread_self thread_self __attribute__((tls_model("initial-exec")));
+extern HIDDEN __thread struct thread_self thread_self __attribute__((tls_model("initial-exec")));
+
+/*
+ * What fdrec.users is where this thread is both user and writer: its id twice. A variable of its
+ * own, or compilers keep the other's address in a register across the host's call: 4 instructions.
+ */
+extern HIDDEN __thread uint64_t thread_ids __attribute__((tls_model("initial-exec")));
 
 /* Makes sure the thread has an id, and a row if there is one. Keeps errno. */
 void thread_claim(void);

@@ -75,11 +75,11 @@ static struct treat spin(int fd, struct fdrec *rec, enum reason reason, uint64_t
 	return (struct treat){ .how = TREAT_SPIN, .max_ns = max_ns };
 }
 
-static struct treat choose(const struct request *q, struct fdrec *rec, int is_again, int has_grown)
+static struct treat choose(const struct request *q, struct fdrec *rec, int has_grown)
 {
 	struct class_memory *memory = rec->class_slot ? &rec->class_slot->memory : NULL;
 
-	if (!is_adapting || !retry_is_allowed(rec, q) || (is_again && !q->knows_errno))
+	if (!is_adapting || !retry_is_allowed(rec, q))
 		return (struct treat){ .how = TREAT_NOT };
 	if (strategy == WRITE_BLOCK)
 		return block(q->fd, rec, REASON_BLOCK_FORCED);
@@ -97,9 +97,9 @@ static struct treat choose(const struct request *q, struct fdrec *rec, int is_ag
 	return (struct treat){ .how = has_grown ? TREAT_ONCE : TREAT_NOT };
 }
 
-struct treat treat_choose(const struct request *q, struct fdrec *rec, int is_again, int has_grown)
+struct treat treat_choose(const struct request *q, struct fdrec *rec, int has_grown)
 {
-	struct treat treat = choose(q, rec, is_again, has_grown);
+	struct treat treat = choose(q, rec, has_grown);
 
 	/* Here, where the lock is held and the cookie has just been compared: later the record
 	 * may be another socket's already. */

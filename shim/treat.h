@@ -29,11 +29,10 @@ void treat_configure(const struct config *config);
 int treat_may_act(void);
 
 /*
- * Chooses, and notes the choice in the statistics. The record's lock is held. is_again: the call
- * returned EAGAIN, not a short count; has_grown: the buffer has just been raised.
+ * Chooses, and notes the choice in the statistics. The record's lock is held. has_grown: the
+ * buffer has just been raised.
  */
-struct treat treat_choose(const struct request *request, struct fdrec *rec, int is_again,
-			  int has_grown);
+struct treat treat_choose(const struct request *request, struct fdrec *rec, int has_grown);
 
 /* Does it; updates what the host is to see. The record's lock is NOT held. */
 void treat_go_on(const struct request *request, struct fdrec *rec, const struct treat *treat,
