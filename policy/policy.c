@@ -37,20 +37,12 @@ static struct policy_verdict refuse(enum policy_reason reason)
 	return (struct policy_verdict){ POLICY_DO_NONE, reason, 0 };
 }
 
-/* The peer takes the data as fast as we can copy them: nothing it does says otherwise. */
-static int is_near(const struct policy_facts *f)
-{
-	return f->rtt_us && f->rtt_us < POLICY_NEAR_RTT_US && f->rwnd_limited_us <= f->busy_us / 2;
-}
-
 static struct policy_verdict grow(const struct policy_facts *f, const struct policy_limits *l,
 				  enum policy_reason reason)
 {
 	uint64_t target = wanted_size(f);
 	uint64_t ceiling = l->sndbuf_max < l->kernel_max ? l->sndbuf_max : l->kernel_max;
 
-	if (is_near(f) && ceiling > POLICY_NEAR_MAX)
-		ceiling = POLICY_NEAR_MAX;
 	if (target > ceiling)
 		target = ceiling;
 	if (target <= f->sndbuf + f->sndbuf / 8) /* not worth a call */

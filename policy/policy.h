@@ -27,13 +27,6 @@ enum policy_strategy {
 #include "strategy.def"
 };
 
-/*
- * A peer so near that ACKs are there before the next piece is copied: a buffer beyond the caches
- * only makes the copies slower (tests/bench: 8 MB responses at 0 ms), unless the peer is slow.
- */
-#define POLICY_NEAR_RTT_US 500
-#define POLICY_NEAR_MAX (2u << 20)
-
 /* Fruitless tries in one run after which growth need not ask for the stall's cause. */
 #define POLICY_SPIN_TRIES 3
 
@@ -55,7 +48,6 @@ struct policy_facts {
 	uint64_t unsent;    /* payload bytes not handed to the network yet */
 	uint64_t remaining; /* bytes the host asked for and the kernel did not take */
 	uint64_t rwnd_limited_us, sndbuf_limited_us, busy_us;
-	uint32_t rtt_us;    /* smoothed; 0: not asked or not known */
 	uint32_t tries;	    /* fruitless tries in this run, the stall included */
 	uint8_t is_tcp;
 	uint8_t is_unix;    /* a unix stream socket: no network, no times, no auto-tuning */

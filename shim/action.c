@@ -116,7 +116,6 @@ static int ask_cause(int fd, struct fdrec *rec, struct policy_facts *facts)
 	if (r < 0)
 		return r;
 	facts->unsent = info.tcpi_notsent_bytes;
-	facts->rtt_us = info.tcpi_rtt;
 	take_times(rec, &info, facts);
 	return 0;
 }
@@ -338,8 +337,6 @@ void action_ahead(const struct request *q, struct fdrec *rec, uint64_t need, int
 	}
 	/* A write that waits in the kernel until all fits has no stall to spare. */
 	if (!(q->flags & MSG_DONTWAIT) && sys_is_nonblocking(fd) != 1)
-		return;
-	if (facts.is_tcp && need > POLICY_NEAR_MAX && ask_cause(fd, rec, &facts) < 0)
 		return;
 	ask_fixed(fd, rec, &facts, &lock_bits);
 	for (int attempt = 0; attempt < 2; attempt++) {

@@ -275,6 +275,8 @@ void observe_enter(struct fdrec *rec)
 	uint8_t shared = load_relaxed(&rec->shared_for);
 
 	__atomic_add_fetch(&rec->writing, 1, __ATOMIC_SEQ_CST);
+	if (thread_self.context && !thread_self.context->entered)
+		thread_self.context->entered = rec;
 	if (before != self) {
 		store_relaxed(&rec->writer, self);
 		if (before)
@@ -289,9 +291,17 @@ void observe_enter(struct fdrec *rec)
 
 void observe_leave(struct fdrec *rec)
 {
+	if (thread_self.context && thread_self.context->entered == rec)
+		thread_self.context->entered = NULL;
 	/* Below 0: the descriptor was closed meanwhile. */
 	if (__atomic_sub_fetch(&rec->writing, 1, __ATOMIC_SEQ_CST) < 0)
 		__atomic_store_n(&rec->writing, 0, __ATOMIC_SEQ_CST);
+}
+
+void observe_thread_ended(void)
+{
+	if (thread_self.context && thread_self.context->entered)
+		observe_leave(thread_self.context->entered);
 }
 
 static int is_alone(const struct request *q, struct fdrec *rec)

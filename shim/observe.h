@@ -49,6 +49,9 @@ void observe_accept(int listener, int returned, const struct sockaddr *peer,
 void observe_enter(struct fdrec *rec);
 void observe_leave(struct fdrec *rec);
 
+/* This thread ends, perhaps cancelled in a call: it is at work no more. */
+void observe_thread_ended(void);
+
 /*
  * Right before a call. Afterwards has_sent tells whether another call on the socket has sent
  * something meanwhile: a signal handler's, as the call returned, or (mostly) another thread's.
