@@ -37,6 +37,7 @@ struct request {
 	uint8_t knows_errno;
 	int errno_before;
 	const void *site;    /* where the host called from */
+	const void *frame;   /* of the wrapper's slow part: site.h begins there */
 };
 
 /*
