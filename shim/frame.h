@@ -8,7 +8,7 @@
  * address below it). Whatever else is met ends the walk: expressions (PLT, realigned stacks),
  * signal frames, assembly or JIT code without information, the first function of a thread.
  *
- * Never allocates, locks or calls anything; under 300 bytes of stack. Reads the object's tables
+ * Never allocates, locks or calls anything; 500 bytes of stack. Reads the object's tables
  * within its mapping and, in frame_up(), two words of the stack between here and the caller's
  * frame. x86-64; elsewhere every walk ends at once.
  */
