@@ -81,13 +81,33 @@ static void skip(struct bytes *b, uint64_t n)
 	b->at += n;
 }
 
-/* A record of .eh_frame: its length in front. Bounded by the object's mapping. */
-static struct bytes record(const uint8_t *at, const struct frame_object *object)
+struct range {
+	const uint8_t *begin, *end;
+};
+
+/*
+ * Where the object's tables may be. Of a program at a fixed address (node) the loader names only
+ * the segment with the code; then they are where 32-bit offsets from the header can lead.
+ */
+static struct range tables_of(const struct frame_object *object)
 {
-	struct bytes b = { at, object->map_end, 0 };
+	struct range range = { object->map_start, object->map_end };
+	const uint8_t *header = object->eh_frame_hdr;
+
+	if (header < range.begin || header >= range.end) {
+		range.begin = (uintptr_t)header > INT32_MAX ? header - INT32_MAX : (uint8_t *)4096;
+		range.end = header + INT32_MAX;
+	}
+	return range;
+}
+
+/* A record of .eh_frame: its length in front. */
+static struct bytes record(const uint8_t *at, struct range range)
+{
+	struct bytes b = { at, range.end, 0 };
 	uint64_t length;
 
-	if (at < (const uint8_t *)object->map_start || at >= b.end)
+	if (at < range.begin || at >= b.end)
 		return (struct bytes){ b.end, b.end, 1 };
 	length = take(&b, 4);
 	if (length > (uint64_t)(b.end - b.at)) /* 64-bit records have 0xffffffff here: not written */
@@ -281,14 +301,13 @@ static struct frame_rule rule_of_row(const struct row *row)
 }
 
 /* The function's record; NULL: none begins before pc. */
-static const uint8_t *find_fde(uintptr_t pc, const struct frame_object *object)
+static const uint8_t *find_fde(uintptr_t pc, const struct header *header, struct range tables)
 {
-	const struct header *header = object->eh_frame_hdr;
 	int64_t offset = (int64_t)(pc - (uintptr_t)header);
-	size_t room = (size_t)((const char *)object->map_end - (const char *)header);
+	size_t room = (size_t)(tables.end - (const uint8_t *)header);
 	uint32_t low = 0, high;
 
-	if (!header || room < sizeof(*header))
+	if (room < sizeof(*header))
 		return NULL;
 	high = header->count;
 	if (high > (room - sizeof(*header)) / sizeof(header->row[0]) || header->version != 1 || header->count_encoding != ENCODE_U4 ||
@@ -307,17 +326,19 @@ static const uint8_t *find_fde(uintptr_t pc, const struct frame_object *object)
 
 struct frame_rule frame_rule(uintptr_t pc, const struct frame_object *object)
 {
-	const uint8_t *fde = find_fde(pc, object), *field;
+	struct range tables = tables_of(object);
+	const uint8_t *fde, *field;
 	struct machine m = { 0 };
 	struct bytes b;
 	struct cie cie;
 	uintptr_t begin;
 
+	fde = object->eh_frame_hdr ? find_fde(pc, object->eh_frame_hdr, tables) : NULL;
 	if (!fde)
 		return end_rule;
-	b = record(fde, object);
+	b = record(fde, tables);
 	field = b.at;
-	if (b.is_bad || !read_cie(record(field - take(&b, 4), object), &cie))
+	if (b.is_bad || !read_cie(record(field - take(&b, 4), tables), &cie))
 		return end_rule;
 	field = b.at;
 	begin = (uintptr_t)field + (uintptr_t)(int64_t)(int32_t)take(&b, 4);

@@ -8,9 +8,9 @@
  * address below it). Whatever else is met ends the walk: expressions (PLT, realigned stacks),
  * signal frames, assembly or JIT code without information, the first function of a thread.
  *
- * Never allocates, locks or calls anything; 500 bytes of stack. Reads the object's tables
- * within its mapping and, in frame_up(), two words of the stack between here and the caller's
- * frame. x86-64; elsewhere every walk ends at once.
+ * Never allocates, locks or calls anything; 500 bytes of stack. Reads the object's tables and, in
+ * frame_up(), two words of the stack between here and the caller's frame. x86-64; elsewhere every
+ * walk ends at once.
  */
 #ifndef UNSPIN_FRAME_H
 #define UNSPIN_FRAME_H

@@ -12,6 +12,8 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/mman.h>
+#include <ucontext.h>
 #include <unwind.h>
 
 #if defined(__x86_64__)
@@ -138,6 +140,34 @@ static void a_thread_ends_at_its_first_function(void **unused)
 	pthread_join(thread, NULL);
 	assert_true(our_count >= agreed());
 	assert_true(our_count < 12); /* observed: 6 */
+}
+
+static ucontext_t outside, inside;
+
+static void coroutine(void)
+{
+	plain(1);
+}
+
+/* Its stack ends where nothing is mapped: a step too far would be seen. */
+static void a_coroutine_ends_at_its_first_function(void **unused)
+{
+	size_t page = 65536;
+	char *stack = mmap(NULL, 2 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+			   0);
+
+	(void)unused;
+	assert_true(stack != MAP_FAILED);
+	assert_int_equal(mprotect(stack + page, page, PROT_NONE), 0);
+	assert_int_equal(getcontext(&inside), 0);
+	inside.uc_stack.ss_sp = stack;
+	inside.uc_stack.ss_size = page;
+	inside.uc_link = &outside;
+	makecontext(&inside, coroutine, 0);
+	assert_int_equal(swapcontext(&outside, &inside), 0);
+	agreed();
+	assert_in_range(our_count, 3, 4);
+	munmap(stack, 2 * page);
 }
 
 static void handle(int number)
@@ -334,6 +364,7 @@ int main(void)
 	const struct CMUnitTest needs_glibc_2_35[] = {
 		cmocka_unit_test(ordinary_frames_are_all_found),
 		cmocka_unit_test(a_thread_ends_at_its_first_function),
+		cmocka_unit_test(a_coroutine_ends_at_its_first_function),
 		cmocka_unit_test(the_frame_of_a_signal_ends_the_walk),
 		cmocka_unit_test(a_realigned_stack_ends_or_is_right),
 		cmocka_unit_test(the_first_byte_of_a_function_is_no_return_address),
