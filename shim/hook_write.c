@@ -17,8 +17,9 @@
 
 /*
  * Where the host called from: each part reaches the next by a jump, so that the return address is
- * still the host's. (Where the compiler makes a call instead, sendto's seven arguments, site.c goes on
- * from there; where it cannot, it is one place for all callers, which only makes classes coarser.)
+ * still the host's. (Where the compiler makes a call instead, sendto's seven arguments, site.c goes
+ * on from there; where it cannot, it is one place for all callers, which only makes classes
+ * coarser.)
  */
 #define CALLED_FROM .site = __builtin_return_address(0), .frame = __builtin_frame_address(0)
 
@@ -33,7 +34,7 @@
 #define SEND_SIDE(ret, name, params, args, number, is_ignored, before, after, ...)              \
 	static COLD ret slow_##name(UNPACK params, ssize_t result, int is_before)               \
 	{                                                                                       \
-		struct request q = { .fd = number, CALLED_FROM, __VA_ARGS__ };               \
+		struct request q = { .fd = number, CALLED_FROM, __VA_ARGS__ };                  \
 		int error;                                                                      \
 		ret r = (ret)result;                                                            \
                                                                                                 \

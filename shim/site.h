@@ -6,8 +6,8 @@
  *	address	the return address of the host's call
  *	path	a hash of the return addresses above it; 0: known by its address alone
  *
- * A path has up to SITE_FRAMES addresses, as many as UNSPIN_CALLERS allows. It ends at the first function of the thread, at code
- * without frame information (JITs, some assembly), at the frame of a signal handler and at an
+ * A path has up to SITE_FRAMES addresses, as many as UNSPIN_CALLERS allows. It ends at the first
+ * function of the thread, at code without frame information (JITs, some assembly), at the frame of a signal handler and at an
  * address met before, so that a recursion is one path however deep. An address has SITE_PATHS
  * paths at most; calls on any further path share the class of the address alone.
  *
