@@ -30,6 +30,8 @@ TOOL_SRC := $(wildcard tools/*.c) shim/config.c shim/stats_dir.c
 REACTOR_SRC := $(wildcard examples/reactor/*.c)
 LOAD_SRC := $(wildcard examples/load/*.c)
 LAB_SRC := $(wildcard tests/lab/*.c)
+# Names instead of numbers for call sites, where elfutils' header is (make deps brings it).
+TOOL_DEFS := $(if $(wildcard /usr/include/elfutils/libdwfl.h),-DUNSPIN_HAS_LIBDW)
 UNIT_SRC := $(wildcard tests/unit/test_*.c)
 HELPER_SRC := $(wildcard tests/helpers/*.c)
 BENCH_SRC := $(wildcard tests/bench/*.c)
@@ -63,7 +65,7 @@ $(B)/libunspin.map: shim/symbols.def shim/version.map.in
 
 $(B)/unspin: $(TOOL_OBJ)
 	@echo "  LINK $@"
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(TOOL_OBJ)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(TOOL_OBJ) -ldl
 
 $(B)/reactor: $(REACTOR_OBJ)
 	@echo "  LINK $@"
@@ -95,7 +97,7 @@ $(B)/lib/%.o: %.c
 
 $(B)/tool/%.o: %.c
 	@echo "  CC   $<"
-	$(Q)mkdir -p $(@D) && $(CC) $(ALL_CFLAGS) -Ishim -I. -c -o $@ $<
+	$(Q)mkdir -p $(@D) && $(CC) $(ALL_CFLAGS) $(TOOL_DEFS) -Ishim -I. -c -o $@ $<
 
 $(B)/example/%.o: %.c
 	@echo "  CC   $<"

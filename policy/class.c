@@ -8,8 +8,8 @@ uint32_t class_bucket(uint64_t bytes)
 
 uint32_t class_hash(const struct class_key *key, uint32_t size)
 {
-	/* Fibonacci hashing (Knuth 6.4) of the three together. */
-	uint64_t mixed = key->site ^ (uint64_t)key->port << 44 ^ (uint64_t)key->bucket << 38;
+	/* Fibonacci hashing (Knuth 6.4) of the four together. */
+	uint64_t mixed = key->site ^ key->path ^ (uint64_t)key->port << 44 ^ (uint64_t)key->bucket << 38;
 
 	return (uint32_t)((mixed * 0x9e3779b97f4a7c15ull) >> 40) & (size - 1);
 }

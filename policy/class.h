@@ -47,6 +47,7 @@ struct class_key {
 	uint64_t site;	 /* return address in the host */
 	uint32_t port;	 /* listener's port; dialled peer's port + 65536; 0 unknown */
 	uint32_t bucket; /* log2 of the first write's bytes */
+	uint64_t path;	 /* which caller of that place: shim/site.h; 0: any */
 };
 
 struct class_memory {

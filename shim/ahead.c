@@ -7,9 +7,12 @@
 #include "guard.h"
 #include "observe.h"
 #include "retry.h"
+#include "site.h"
 #include "sys.h"
 
 #include <limits.h>
+
+_Static_assert(CLASS_CALLERS == SITE_CALLERS, "a class shows what its site knows");
 
 /* Errors are handed over once, and only to the socket they belong to. */
 static int take_error(int fd, struct fdrec *rec)
@@ -43,17 +46,31 @@ int ahead_take_error(int fd)
 /* The class of a response that begins with this write. */
 static struct class_slot *class_of(const struct fdrec *rec, const struct request *q)
 {
+	struct site site = site_look(q->frame, q->site);
 	struct class_key key = {
-		.site = (uint64_t)(uintptr_t)q->site,
+		.site = site.address,
 		.port = rec->port,
 		.bucket = q->kind == REQUEST_VECTOR ? 63 : class_bucket(q->asked),
+		.path = site.path,
 	};
+	struct class_slot *slot = classes_get(&key);
 
-	return classes_get(&key);
+	if (!slot && key.path) {
+		key.path = 0;
+		slot = classes_get(&key);
+	}
+	if (slot && key.path)
+		classes_name(slot, site.caller);
+	return slot;
 }
 
-static void note_class(struct fdrec *rec, struct class_slot *slot)
+void ahead_note_class(struct fdrec *rec, const struct request *q)
 {
+	struct class_slot *slot;
+
+	if (!q->frame || (q->kind != REQUEST_VECTOR && q->asked < CLASS_MIN_BYTES))
+		return;
+	slot = class_of(rec, q);
 	if (!slot || rec->class_slot == slot)
 		return;
 	rec->class_slot = slot;
@@ -81,11 +98,11 @@ int ahead_look(struct request *q)
 	/* Not when only the thread is another one. */
 	if (q->asked <= load_relaxed(&rec->room_bytes) || !fdrec_try_lock(rec))
 		goto out;
-	/* A stall under way is looked at after the call: there its cause is asked. */
+	/* A stall under way is looked at after the call: there its cause is asked. And it stays of
+	 * its class, wherever the host goes on from: what it does next is what the class learns. */
 	if (spin_is_stalled(&rec->spin))
 		goto unlock;
-	if (q->kind == REQUEST_VECTOR || q->asked >= CLASS_MIN_BYTES)
-		note_class(rec, class_of(rec, q));
+	ahead_note_class(rec, q);
 	by_length = request_bound(q);
 	if (rec->class_slot)
 		classes_need(rec->class_slot, by_length);

@@ -32,6 +32,12 @@ static inline int ahead_wanted(const struct fdrec *rec, size_t bytes)
  */
 int ahead_look(struct request *request);
 
+/*
+ * The write begins a response, or a stall: from now on the record is of the write's class, if it is
+ * large enough to have one. Lock held; the wrapper that made the request has not returned.
+ */
+void ahead_note_class(struct fdrec *rec, const struct request *request);
+
 /* The receive side hands such an error over too. */
 int ahead_take_error(int fd);
 

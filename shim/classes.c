@@ -12,7 +12,8 @@ static struct class_row sink;
 
 static int is_same(const struct class_key *a, const struct class_key *b)
 {
-	return a->site == b->site && a->port == b->port && a->bucket == b->bucket;
+	return a->site == b->site && a->port == b->port && a->bucket == b->bucket &&
+	       a->path == b->path;
 }
 
 struct class_slot *classes_get(const struct class_key *key)
@@ -34,6 +35,12 @@ struct class_slot *classes_get(const struct class_key *key)
 		/* Being filled by another thread, perhaps with this key: a later call finds it. */
 	}
 	return NULL;
+}
+
+void classes_name(struct class_slot *slot, const uint64_t caller[CLASS_CALLERS])
+{
+	for (unsigned i = 0; i < CLASS_CALLERS; i++)
+		store_relaxed(&slot->caller[i], caller[i]); /* the same whoever writes them */
 }
 
 struct class_row *classes_row(const struct class_slot *slot)
@@ -67,5 +74,9 @@ void classes_publish(const struct class_slot *slot)
 	row->trip_ns = m->trip_ns;
 	row->spin_score = m->spin_score;
 	row->yield_score = m->yield_score;
+	row->path = slot->key.path;
+	row->caller_1 = slot->caller[0];
+	row->caller_2 = slot->caller[1];
+	row->caller_3 = slot->caller[2];
 	store_release(&row->state, ROW_OPEN);
 }

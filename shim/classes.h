@@ -13,15 +13,20 @@
 #include "stats_layout.h"
 
 #define CLASSES_MAX STATS_CLASS_ROWS
+#define CLASS_CALLERS 3
 
 struct class_slot {
 	uint32_t state; /* 0 free, 1 being filled, 2 valid */
 	struct class_key key;
 	struct class_memory memory;
+	uint64_t caller[CLASS_CALLERS]; /* of the key's path, for readers; 0: not known */
 };
 
 /* The class of the key, made if needed; NULL when there is no place. Keeps errno. */
 struct class_slot *classes_get(const struct class_key *key);
+
+/* Notes which callers the class's path begins with; published with the rest. */
+void classes_name(struct class_slot *slot, const uint64_t caller[CLASS_CALLERS]);
 
 /* The row of the class in the statistics; a sink before the region exists. */
 struct class_row *classes_row(const struct class_slot *slot);

@@ -17,10 +17,11 @@
 
 /*
  * Where the host called from: each part reaches the next by a jump, so that the return address is
- * still the host's. (Where the compiler makes a call instead, it is one place for all callers of
- * that function, which only makes classes coarser.)
+ * still the host's. (Where the compiler makes a call instead, sendto's seven arguments, site.c goes
+ * on from there; where it cannot, it is one place for all callers, which only makes classes
+ * coarser.)
  */
-#define CALLER __builtin_return_address(0)
+#define CALLED_FROM .site = __builtin_return_address(0), .frame = __builtin_frame_address(0)
 
 /*
  * One send-side wrapper.
@@ -33,7 +34,7 @@
 #define SEND_SIDE(ret, name, params, args, number, is_ignored, before, after, ...)              \
 	static COLD ret slow_##name(UNPACK params, ssize_t result, int is_before)               \
 	{                                                                                       \
-		struct request q = { .fd = number, .site = CALLER, __VA_ARGS__ };               \
+		struct request q = { .fd = number, CALLED_FROM, __VA_ARGS__ };                  \
 		int error;                                                                      \
 		ret r = (ret)result;                                                            \
                                                                                                 \
@@ -138,7 +139,7 @@ SEND_SIDE(ssize_t, sendfile64, (int out, int in, off64_t *offset, size_t n), (ou
 static COLD ssize_t slow_sendmsg(int fd, const struct msghdr *msg, int flags, ssize_t r,
 				 int is_before)
 {
-	struct request q = { .fd = fd, .site = CALLER, .kind = REQUEST_VECTOR, .flags = flags,
+	struct request q = { .fd = fd, CALLED_FROM, .kind = REQUEST_VECTOR, .flags = flags,
 			     .is_socket_call = 1 };
 	int error;
 

@@ -9,6 +9,7 @@
 #include "guard.h"
 #include "real.h"
 #include "retry.h"
+#include "site.h"
 #include "socket.h"
 #include "stats.h"
 #include "sys.h"
@@ -72,6 +73,7 @@ __attribute__((constructor)) static void begin(void)
 	stats_configure(&config, environ);
 	action_configure(&config);
 	treat_configure(&config);
+	site_configure(&config);
 	fdtable_next_epoch();
 	if (config.value[CONFIG_mode] != MODE_OFF) {
 		__register_atfork(NULL, NULL, begin_child, &__dso_handle);

@@ -223,6 +223,9 @@ static struct treat probe(const struct request *q, struct fdrec *rec,
 	struct spin_seen seen;
 	int was_stalled = spin_is_stalled(&rec->spin);
 
+	/* Not every write is looked at before it is made. */
+	if (event->is_stall && !was_stalled)
+		ahead_note_class(rec, q);
 	spin_write(&rec->spin, event, &seen);
 	rec->last_try_ns = event->now_ns;
 	book(rec, &seen, event->returned < 0);

@@ -40,6 +40,7 @@ struct request {
 	int errno_before;
 	const void *site;    /* where the host called from */
 	struct fdrec *rec;   /* the call is entered in: observe_enter(); NULL: it is not */
+	const void *frame;   /* of the wrapper's slow part: site.h begins there */
 };
 
 /*

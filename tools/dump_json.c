@@ -7,6 +7,7 @@
 #include "derive.h"
 #include "names.h"
 #include "settings.h"
+#include "symbol.h"
 
 static void emit_counters(struct emit *emit, enum scope scope, const void *base)
 {

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include "derive.h"
 #include "names.h"
+#include "symbol.h"
 #include "table.h"
 #include "text.h"
 
@@ -278,13 +279,13 @@ void dump_text_classes(FILE *out, const struct stats_view *view, bool all)
 	static const struct table_column columns[] = {
 		{ .title = "SIDE" },
 		{ .title = "PORT", .is_right = true },
-		{ .title = "CALLED FROM", .is_right = true },
 		{ .title = "SOCKETS", .is_right = true },
 		{ .title = "STALLS", .is_right = true },
 		{ .title = "RESPONSE", .is_right = true },
 		{ .title = "AFTER A STALL" },
 		{ .title = "DRAIN", .is_right = true },
 		{ .title = "TRIP", .is_right = true },
+		{ .title = "CALLED FROM", .is_wrapped = true },
 	};
 	struct class_row row;
 	struct table table;
@@ -300,13 +301,13 @@ void dump_text_classes(FILE *out, const struct stats_view *view, bool all)
 			continue;
 		table_cell(&table, "%s", row.port >= 65536 ? "dialled" : "accepted");
 		table_cell(&table, "%u", row.port % 65536);
-		table_cell(&table, "%#llx", (unsigned long long)row.site);
 		table_cell(&table, "%s", text_short(row.sockets));
 		table_cell(&table, "%s", text_short(row.stalls));
 		table_cell(&table, "%s", text_bytes(row.need_bytes));
 		table_cell(&table, "%s", habit(&row));
 		table_cell(&table, "%s", row.drain_ns ? text_duration(row.drain_ns) : "-");
 		table_cell(&table, "%s", row.trip_ns ? text_duration(row.trip_ns) : "-");
+		table_cell(&table, "%s", symbol_path(view, &row));
 	}
 	table_print(&table, out, INDENT);
 	free(list);

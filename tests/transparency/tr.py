@@ -22,7 +22,8 @@ sys.path.insert(0, os.path.join(os.path.dirname(HERE), "contract"))
 import ct  # noqa: E402
 
 # Waits long enough to be caught in the middle of; buffers the scenes fill soon.
-COMMON = {"UNSPIN_BLOCK_MAX_MS": 300}
+# The scenes warm up from other places than they play in; test_callers.py tells these apart.
+COMMON = {"UNSPIN_BLOCK_MAX_MS": 300, "UNSPIN_CALLERS": 0}
 VARIANTS = {
     "bare": None,
     # The host's buffer sizes stay: otherwise growth leaves nothing to wait for. TR_WARM makes the

@@ -20,7 +20,7 @@ static void hash_stays_in_the_table_and_tells_keys_apart(void **unused)
 
 	(void)unused;
 	for (uint32_t i = 0; i < 1000; i++) {
-		struct class_key a = { 0x7f0000001000ull + i * 16, 8080, 12 };
+		struct class_key a = { 0x7f0000001000ull + i * 16, 8080, 12, 0 };
 		struct class_key b = a;
 
 		b.bucket++;
