@@ -66,7 +66,7 @@ class Bench:
         before, ticks_before = at_open
         ticks = [now - then for now, then in zip(ticks, ticks_before)]
         row.update(idle_pct=percent(ticks[1], ticks[0]), steal_pct=percent(ticks[2], ticks[0]),
-                   note=server.note)
+                   note=", ".join(filter(None, (row["note"], server.note))))
         responses = row["requests"]
         if not is_alive:
             row["errors"] += 1

@@ -17,6 +17,7 @@ import servers
 HERE = os.path.dirname(os.path.abspath(__file__))
 UNITS_BYTES = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 UNITS_MS = {"us": 0.001, "ms": 1, "s": 1000, "m": 60000, "h": 3600000}
+LATE = 0.2    # of the window: more is said in the run's note
 EXTRA_S = 60  # a load may take longer than asked, before it counts as hung
 
 
@@ -78,7 +79,7 @@ def timed_argv(build, cell, address, seconds, warmup):
                    "--share", str(cell.heavy), *(["--close"] if cell.closing else [])]
 
 
-def parse_timed(cell, text):
+def parse_timed(cell, text, seconds):
     """
     timedload's report. Where all answers are heavy, the rate is by bytes: those under way when
     the window opened and closed count by the share of them that was read within it.
@@ -89,12 +90,15 @@ def parse_timed(cell, text):
         raise servers.Failed(f"timedload: {text[-300:]!r}") from None
     answers = said["bytes"] / (cell.size + cells.HEAD) if cell.heavy == 100 else said["requests"]
     is_none = not said["requests"] and not said["waiting"]
+    late_s = said["seconds"] - seconds
     return {"requests": said["requests"], "rps": answers / said["seconds"],
             "errors": said["errors"], "warm_requests": said["warm_requests"],
             "waiting": said["waiting"], "read_mb": said["bytes"] / 1e6,
             "late_mb_s": said["late_bytes"] / 1e6 / (said["seconds"] / 3),
             "p50_ms": None if is_none else said["p50_ms"],
-            "p99_ms": None if is_none else said["p99_ms"]}
+            "p99_ms": None if is_none else said["p99_ms"],
+            "note": f"the client was kept from the CPU: window {late_s:.1f} s too long"
+                    if late_s > LATE * seconds else ""}
 
 
 def collect(process, seconds, on_open):
@@ -125,9 +129,9 @@ def run_load(client_name, build, cell, client, address, seconds, warmup, on_open
             process.kill()
             process.wait()
     if is_timed:
-        return parse_timed(cell, out[out.find("{"):])
+        return parse_timed(cell, out[out.find("{"):], seconds)
     found = parse_redisload(out) if cell.host == "redis" else parse_wrk(out)
-    return {**found, "warm_requests": 0}
+    return {**found, "warm_requests": 0, "note": ""}
 
 
 def parse_redisload(text):
