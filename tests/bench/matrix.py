@@ -171,7 +171,7 @@ class Plan:
         """Estimate for a list of runs of a cell."""
         each = (cell.run_seconds(self.options.seconds) + overhead_s +
                 cell.warmup_seconds(self.options.warmup))
-        check = VERIFY_S + 4 * cells.response_s(cell)
+        check = VERIFY_S + (4 * cells.response_s(cell) if cell.heavy else 0)
         return sum(each if round_ else check for _, round_ in runs)
 
 
