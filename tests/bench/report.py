@@ -34,7 +34,8 @@ write limit (nginx and asyncio have only the first, redis none); *hand* is the f
 Other names: `UNSPIN_WRITE` forced to that word.
 `pool8`, `pool64`: reactor and 8 or 64 workers that spin (`--arch dispatch-fix`). Cells read host -
 response - round trip - server's send buffer - client's receive buffer - % of heavy requests (the
-others are for {cells.LIGHT} bytes) - connection - concurrency.
+others are for {cells.LIGHT} bytes) - connection - concurrency - length of its window where a
+cell sets one.
 """
 
 LIMITS = """\
