@@ -141,10 +141,15 @@ results: all
 	$(Q)B=$(B) tests/bench/record.py pairs -- tests/bench/pairs.py
 	$(Q)B=$(B) tests/bench/record.py growth -- tests/bench/growth.py
 
-# The matrix of docs/RESULTS.md; resumable, hours when full (QUICK=1: under 10 minutes).
+# The matrix of docs/RESULTS.md, about an hour; resumable, the report is written after each part.
+# PART=named, real or pairs: only that. QUICK=1: a selection in under 10 minutes, reported in build/.
 bench: all
-	$(Q)tests/bench/matrix.py $(if $(QUICK),--quick)
-	$(Q)tests/bench/matrix.py --report $(if $(QUICK),--quick)
+	$(Q)tests/bench/selftest.py > /dev/null
+	$(Q)ret=0; for part in $(or $(PART),named real pairs); do \
+		tests/bench/matrix.py --part $$part $(if $(QUICK),--quick) || ret=$$?; \
+		[ $$ret -le 1 ] || exit $$ret; \
+		tests/bench/matrix.py --report $(if $(QUICK),--quick) || exit $$?; \
+	done; exit $$ret
 
 cost: all
 	$(Q)tests/bench/cost.py $(B)
