@@ -22,6 +22,14 @@ void class_response(struct class_memory *m, uint64_t bytes)
 		m->need_bytes -= (m->need_bytes - bytes) / 8;
 }
 
+void class_overhead(struct class_memory *m, uint32_t overhead)
+{
+	if (overhead >= m->overhead)
+		m->overhead = overhead;
+	else
+		m->overhead -= (m->overhead - overhead + 7) / 8;
+}
+
 static void raise(uint32_t *score, uint32_t *other)
 {
 	*score += *score < CLASS_SCORE_MAX;
@@ -54,9 +62,14 @@ void class_tripped(struct class_memory *m, uint64_t trip_ns)
 	follow(&m->trip_ns, trip_ns);
 }
 
+int class_would_block(const struct class_memory *m, int thread_spins)
+{
+	return thread_spins && m->spin_score >= CLASS_BELIEVE;
+}
+
 enum class_treatment class_treatment(struct class_memory *m, int thread_spins)
 {
-	if (thread_spins && m->spin_score >= CLASS_BELIEVE) {
+	if (class_would_block(m, thread_spins)) {
 		if (++m->treated % CLASS_PROBE_EVERY == 0)
 			return CLASS_LEAVE;
 		return CLASS_BLOCK;

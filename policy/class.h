@@ -55,6 +55,7 @@ struct class_memory {
 	uint64_t drain_ns, trip_ns; /* running means; 0: not known */
 	uint32_t spin_score, yield_score;
 	uint32_t treated; /* stalls treated in the call since the last probe */
+	uint32_t overhead; /* buffer space per payload byte, in 1/16 (policy.h); 0: not known */
 	uint32_t wants_growth; /* 1: the buffer was found to be what stalls it */
 };
 
@@ -67,12 +68,18 @@ uint32_t class_hash(const struct class_key *key, uint32_t size);
 /* A response of this size is complete. */
 void class_response(struct class_memory *memory, uint64_t bytes);
 
+/* What a stalled queue showed of its packets' overhead: followed as need_bytes is. */
+void class_overhead(struct class_memory *memory, uint32_t overhead);
+
 /* A spin episode began / the thread came back after a wait. */
 void class_spun(struct class_memory *memory);
 void class_yielded(struct class_memory *memory);
 
 void class_drained(struct class_memory *memory, uint64_t drain_ns);
 void class_tripped(struct class_memory *memory, uint64_t trip_ns);
+
+/* Would class_treatment() say CLASS_BLOCK? */
+int class_would_block(const struct class_memory *memory, int thread_spins);
 
 /* How to treat a stall of this class inside the call. */
 enum class_treatment { CLASS_LEAVE, CLASS_SPIN, CLASS_BLOCK };

@@ -19,16 +19,25 @@ static int is_buffer_limited(const struct policy_facts *f)
 	return f->unsent < f->queued / 8 || f->sndbuf_limited_us > 0;
 }
 
-/*
- * Room for all that is queued and all that is still to come. The kernel accounts packets with
- * their overhead: 1.25 covers what was measured on 64 KB segments; where segments are smaller
- * (small receive windows) the next stall doubles.
- */
+#define OVERHEAD_LEAST 20 /* 1.25: covers what was measured on 64 KB segments */
+#define OVERHEAD_MOST 64
+
+uint32_t policy_overhead(const struct policy_facts *f)
+{
+	uint64_t overhead = f->overhead;
+
+	if (f->payload >= 8192 && f->queued >= f->sndbuf / 2)
+		overhead = f->queued * 16 / f->payload;
+	if (overhead < OVERHEAD_LEAST)
+		return OVERHEAD_LEAST;
+	return overhead > OVERHEAD_MOST ? OVERHEAD_MOST : (uint32_t)overhead;
+}
+
+/* Room for all that is queued and all that is still to come. */
 static uint64_t wanted_size(const struct policy_facts *f)
 {
-	uint64_t need = f->queued + f->remaining;
+	uint64_t need = f->queued + f->queued / 4 + 65536 + f->remaining * policy_overhead(f) / 16;
 
-	need += need / 4 + 65536;
 	return need > 2 * f->sndbuf ? need : 2 * f->sndbuf;
 }
 
@@ -88,15 +97,20 @@ struct policy_verdict policy_stall(const struct policy_facts *f, const struct po
 	return refuse(f->busy_us ? POLICY_NETWORK_LIMITED : POLICY_UNCLEAR);
 }
 
-/* An eighth of the buffer goes to the packets' overhead at the usual segment sizes. */
-int policy_fits(const struct policy_facts *f)
+/* What is known of the class, or an eighth: the packets' overhead at the usual segment sizes. */
+static uint32_t usual_overhead(const struct policy_facts *f)
 {
-	return f->queued + f->remaining + f->remaining / 8 <= f->sndbuf;
+	return f->overhead ? policy_overhead(f) : 18;
 }
 
-uint64_t policy_room(uint64_t sndbuf)
+int policy_fits(const struct policy_facts *f)
 {
-	return sndbuf - sndbuf / 8;
+	return f->queued + f->remaining * usual_overhead(f) / 16 <= f->sndbuf;
+}
+
+uint64_t policy_room(const struct policy_facts *f)
+{
+	return f->sndbuf * 16 / usual_overhead(f);
 }
 
 struct policy_verdict policy_ahead(const struct policy_facts *f, const struct policy_limits *l,

@@ -47,6 +47,8 @@ struct policy_facts {
 	uint64_t queued;    /* bytes of it in use */
 	uint64_t unsent;    /* payload bytes not handed to the network yet */
 	uint64_t remaining; /* bytes the host asked for and the kernel did not take */
+	uint64_t payload;   /* what `queued` carries; 0: not known */
+	uint32_t overhead;  /* of the class, policy_overhead(); 0: not known */
 	uint64_t rwnd_limited_us, sndbuf_limited_us, busy_us;
 	uint32_t tries;	    /* fruitless tries in this run, the stall included */
 	uint8_t is_tcp;
@@ -70,11 +72,18 @@ struct policy_verdict policy_stall(const struct policy_facts *facts,
  */
 int policy_wants_look(uint64_t stalls_since_change, uint32_t tries);
 
+/*
+ * Buffer space per payload byte, in 1/16: packets' overhead. A reader with a small window makes
+ * the kernel queue small packets, each with its own: 2 times the payload and more with 4 KB.
+ * From a queue that is full enough to tell, else what is known of the class, else 1.25.
+ */
+uint32_t policy_overhead(const struct policy_facts *facts);
+
 /* Do `remaining` more bytes surely fit into the buffer as it is? */
 int policy_fits(const struct policy_facts *facts);
 
-/* The longest write that surely fits into an empty buffer of this size. */
-uint64_t policy_room(uint64_t sndbuf);
+/* The longest write that surely fits into an empty buffer. */
+uint64_t policy_room(const struct policy_facts *facts);
 
 /*
  * Before a write of `remaining` bytes that do not fit. A response longer than the buffer stalls

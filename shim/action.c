@@ -116,6 +116,9 @@ static int ask_cause(int fd, struct fdrec *rec, struct policy_facts *facts)
 	if (r < 0)
 		return r;
 	facts->unsent = info.tcpi_notsent_bytes;
+	/* Linux 4.19; 0 - 0 before. */
+	facts->payload = info.tcpi_bytes_sent - info.tcpi_bytes_retrans - info.tcpi_bytes_acked;
+	facts->payload = facts->payload <= facts->queued ? facts->payload + facts->unsent : 0;
 	take_times(rec, &info, facts);
 	return 0;
 }
@@ -177,19 +180,32 @@ static int set_sndbuf(int fd, uint64_t target)
 
 /*
  * The new size, or -errno. Auto-tuning is given back where it was on: it may raise the buffer
- * further, as it would have without us. Where the host had fixed the size it stays off: the
- * kernel would go to tcp_wmem[2] at once, whatever sndbuf_max and the budget say (measured: budget
- * 1 MB, 16.6 MB added).
+ * further, as it would have without us. Not beyond tcp_wmem[2], where it has nothing to raise: it
+ * would take the buffer back there (tcp_sndbuf_expand(), Linux 6.18). And not where the host had
+ * fixed the size: the kernel would go to tcp_wmem[2] at once, whatever sndbuf_max and the budget say
+ * (measured: budget 1 MB, 16.6 MB added).
  */
 static int grow(int fd, uint64_t target, int lock_bits)
 {
 	int r = set_sndbuf(fd, target);
+	int got = r < 0 ? r : sys_sockopt_int(fd, SOL_SOCKET, SO_SNDBUF);
 
-	if (r < 0)
-		return r;
-	if (lock_bits >= 0 && !(lock_bits & SND_LOCK))
+	if (got > 0 && lock_bits >= 0 && !(lock_bits & SND_LOCK) &&
+	    (uint64_t)got <= stats.header->tcp_wmem_max)
 		sys_setsockopt_int(fd, SOL_SOCKET, SO_BUF_LOCK, lock_bits);
-	return sys_sockopt_int(fd, SOL_SOCKET, SO_SNDBUF);
+	return got;
+}
+
+/* What the kernel has taken back since the last growth is not ours any more. */
+static void credit_lost(struct fdrec *rec, uint64_t now)
+{
+	/* Sockets without a row of their own share one: nothing is known of them. */
+	uint64_t lost = rec->has_row && rec->socket->sndbuf_now > now ? rec->socket->sndbuf_now - now : 0;
+
+	if (lost > rec->budget_bytes)
+		lost = rec->budget_bytes;
+	rec->budget_bytes -= lost;
+	stats_global_add(GLOBAL_BUDGET_USED, -lost);
 }
 
 static void book_growth(int fd, struct fdrec *rec, uint64_t from, uint64_t to,
@@ -282,7 +298,20 @@ static int carry_out(int fd, struct fdrec *rec, const struct policy_facts *facts
 	return (uint64_t)got > facts->sndbuf;
 }
 
-int action_stalled(int fd, struct fdrec *rec, const struct request *q, size_t sent, uint32_t tries)
+/* The class learns it from a stalled queue, and lends it to sockets that cannot tell yet. */
+static void note_overhead(struct fdrec *rec, struct policy_facts *facts)
+{
+	struct class_memory *memory = rec->class_slot ? &rec->class_slot->memory : NULL;
+
+	if (!memory)
+		return;
+	facts->overhead = memory->overhead;
+	if (facts->payload)
+		class_overhead(memory, policy_overhead(facts));
+}
+
+int action_stalled(int fd, struct fdrec *rec, const struct request *q, size_t sent, uint32_t tries,
+		   int is_wanted)
 {
 	struct policy_facts facts = { .tries = tries };
 	struct policy_verdict verdict;
@@ -294,7 +323,7 @@ int action_stalled(int fd, struct fdrec *rec, const struct request *q, size_t se
 		store_relaxed(&rec->socket->reason, (uint32_t)REASON_REFUSED);
 		return 0;
 	}
-	if (!policy_wants_look(rec->stalls, tries))
+	if (!is_wanted && !policy_wants_look(rec->stalls, tries))
 		return 0;
 	done = gather(fd, rec, &facts, &lock_bits);
 	if (done < 0) {
@@ -302,6 +331,8 @@ int action_stalled(int fd, struct fdrec *rec, const struct request *q, size_t se
 		return 0;
 	}
 	facts.remaining = request_left(q, sent);
+	note_overhead(rec, &facts);
+	credit_lost(rec, facts.sndbuf);
 	/* Twice when SO_SNDBUFFORCE turns out to be refused: then within wmem_max. */
 	for (int attempt = 0; attempt < 2; attempt++) {
 		now = current_limits();
@@ -328,17 +359,19 @@ void action_ahead(const struct request *q, struct fdrec *rec, uint64_t need, int
 	/* Unless something below is worth another look: not before the next stall is over. */
 	store_relaxed(&rec->room_bytes, UINT64_MAX);
 	note_kind(rec, &facts);
+	note_overhead(rec, &facts);
 	if (limits.is_observing || load_relaxed(&is_refused) || !(facts.is_tcp || facts.is_unix) ||
 	    facts.has_lowat || ask_room(fd, &facts) < 0)
 		return;
 	if (policy_fits(&facts)) {
-		store_relaxed(&rec->room_bytes, policy_room(facts.sndbuf));
+		store_relaxed(&rec->room_bytes, policy_room(&facts));
 		return;
 	}
 	/* A write that waits in the kernel until all fits has no stall to spare. */
 	if (!(q->flags & MSG_DONTWAIT) && sys_is_nonblocking(fd) != 1)
 		return;
 	ask_fixed(fd, rec, &facts, &lock_bits);
+	credit_lost(rec, facts.sndbuf);
 	for (int attempt = 0; attempt < 2; attempt++) {
 		now = current_limits();
 		verdict = policy_ahead(&facts, &now, is_by_class);
@@ -351,7 +384,8 @@ void action_ahead(const struct request *q, struct fdrec *rec, uint64_t need, int
 		refuse(rec, done);
 	} else if (done) {
 		thread_add(TOTAL_AHEAD_GROWTHS, 1);
-		store_relaxed(&rec->room_bytes, policy_room(rec->socket->sndbuf_now));
+		facts.sndbuf = rec->socket->sndbuf_now;
+		store_relaxed(&rec->room_bytes, policy_room(&facts));
 	}
 }
 

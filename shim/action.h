@@ -15,12 +15,13 @@ void action_configure(const struct config *config);
 
 /*
  * A write on fd stalled with `sent` bytes taken, the `tries`-th fruitless try in a row.
- * Asks the policy (not at every stall) and does what it says. The record's lock is held. Returns
+ * Asks the policy (not at every stall, unless is_wanted) and does what it says. The record's lock
+ * is held. Returns
  * 1 when the buffer was raised; the kernel then reports the socket writable at once, to
  * edge-triggered hosts too.
  */
 int action_stalled(int fd, struct fdrec *rec, const struct request *request, size_t sent,
-		   uint32_t tries);
+		   uint32_t tries, int is_wanted);
 
 /*
  * Before a write: the response needs `need` bytes (0: not known). Raises the buffer if they do

@@ -236,7 +236,7 @@ static struct treat probe(const struct request *q, struct fdrec *rec,
 		store_relaxed(&rec->room_bytes, seen.stalled ? 0 : AHEAD_FRESH_ROOM);
 	if (seen.stalled) {
 		size_t sent = event->returned > 0 ? (size_t)event->returned : 0;
-		int has_grown = action_stalled(q->fd, rec, q, sent, seen.tries);
+		int has_grown = action_stalled(q->fd, rec, q, sent, seen.tries, treat_would_block(rec));
 
 		if (may_go_on)
 			treat = treat_choose(q, rec, has_grown);

@@ -57,6 +57,12 @@ static int thread_spins(void)
 								       : CLASS_BELIEVE);
 }
 
+int treat_would_block(const struct fdrec *rec)
+{
+	return is_adapting && strategy == WRITE_AUTO && rec->class_slot &&
+	       class_would_block(&rec->class_slot->memory, thread_spins());
+}
+
 static struct treat block(int fd, struct fdrec *rec, enum reason reason)
 {
 	uint64_t left = block_time_left();
@@ -81,6 +87,8 @@ static struct treat choose(const struct request *q, struct fdrec *rec, int has_g
 
 	if (!is_adapting || !retry_is_allowed(rec, q))
 		return (struct treat){ .how = TREAT_NOT };
+	if (has_grown)
+		return (struct treat){ .how = TREAT_ONCE };
 	if (strategy == WRITE_BLOCK)
 		return block(q->fd, rec, REASON_BLOCK_FORCED);
 	if (strategy == WRITE_SPIN)
@@ -94,7 +102,7 @@ static struct treat choose(const struct request *q, struct fdrec *rec, int has_g
 		case CLASS_LEAVE:
 			break;
 		}
-	return (struct treat){ .how = has_grown ? TREAT_ONCE : TREAT_NOT };
+	return (struct treat){ .how = TREAT_NOT };
 }
 
 struct treat treat_choose(const struct request *q, struct fdrec *rec, int has_grown)

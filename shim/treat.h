@@ -28,6 +28,9 @@ void treat_configure(const struct config *config);
 /* May a stalled write be gone on with in this process at all? */
 int treat_may_act(void);
 
+/* Would a stall of the record be waited for? Then a larger buffer is tried first. */
+int treat_would_block(const struct fdrec *rec);
+
 /*
  * Chooses, and notes the choice in the statistics. The record's lock is held. has_grown: the
  * buffer has just been raised.

@@ -115,6 +115,20 @@ static void means_follow_without_overflow(void **unused)
 	assert_in_range(m.drain_ns, 990, 1010);
 }
 
+static void overhead_rises_at_once_and_falls_slowly(void **unused)
+{
+	struct class_memory m = { 0 };
+
+	(void)unused;
+	class_overhead(&m, 36);
+	assert_int_equal(m.overhead, 36);
+	class_overhead(&m, 20);
+	assert_int_equal(m.overhead, 34);
+	for (int i = 0; i < 40; i++)
+		class_overhead(&m, 20);
+	assert_int_equal(m.overhead, 20);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -126,6 +140,7 @@ int main(void)
 		cmocka_unit_test(yielder_spins_only_where_draining_is_cheaper_than_the_trip),
 		cmocka_unit_test(every_sixty_fourth_stall_is_left_to_the_host),
 		cmocka_unit_test(means_follow_without_overflow),
+		cmocka_unit_test(overhead_rises_at_once_and_falls_slowly),
 	};
 
 	return cmocka_run_group_tests_name("class", tests, NULL, NULL);

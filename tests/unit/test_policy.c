@@ -206,9 +206,31 @@ static void write_that_fits_needs_no_growth(void **unused)
 	f.remaining = 40 * KB;
 	f.queued = 46 * KB;
 	assert_false(policy_fits(&f));
-	f.remaining = policy_room(f.sndbuf);
+	f.remaining = policy_room(&f);
 	f.queued = 0;
 	assert_true(policy_fits(&f) || f.remaining > 80 * KB);
+}
+
+/* A reader with a 4 KB window: 32 KB of buffer carry 14 KB. */
+static void overhead_is_taken_from_a_full_queue_or_from_the_class(void **unused)
+{
+	struct policy_facts f = { .sndbuf = 32 * KB, .queued = 32 * KB, .payload = 16 * KB,
+				  .remaining = 86 * KB, .tries = 1, .is_tcp = 1 };
+	struct policy_limits l = limits();
+
+	(void)unused;
+	assert_int_equal(policy_overhead(&f), 32);
+	assert_true(policy_ahead(&f, &l, 0).target_bytes > 32 * KB + 2 * 86 * KB);
+	f.payload = 1000; /* too little to tell */
+	assert_int_equal(policy_overhead(&f), 20);
+	f.overhead = 40;
+	assert_int_equal(policy_overhead(&f), 40);
+	f.payload = 9 * KB;
+	f.queued = 1 * MB; /* absurd: bounded */
+	assert_int_equal(policy_overhead(&f), 64);
+	f = (struct policy_facts){ .sndbuf = 160 * KB, .remaining = 100 * KB, .overhead = 32 };
+	assert_false(policy_fits(&f));
+	assert_int_equal(policy_room(&f), 80 * KB);
 }
 
 static void growth_ahead_asks_for_no_cause_but_keeps_the_rules(void **unused)
@@ -280,6 +302,7 @@ int main(void)
 		cmocka_unit_test(spent_budget_stops_growth_and_says_so),
 		cmocka_unit_test(observing_and_foreign_sockets_are_left_alone),
 		cmocka_unit_test(write_that_fits_needs_no_growth),
+		cmocka_unit_test(overhead_is_taken_from_a_full_queue_or_from_the_class),
 		cmocka_unit_test(growth_ahead_asks_for_no_cause_but_keeps_the_rules),
 		cmocka_unit_test(looks_grow_rarer_with_every_stall),
 		cmocka_unit_test(grant_is_all_part_or_nothing),
