@@ -53,21 +53,30 @@ def raises():
     # The lock bit is afterwards what it was. A size the host fixed stays fixed: unlocked, the
     # kernel would go to tcp_wmem[2] at once, whatever sndbuf_max and the budget say.
     need_unlock()
-    for scenario, lock in (("plain", 0), ("fixed_size", SND_LOCK)):
+    for scenario, lock in (("tuned", 0), ("fixed_size", SND_LOCK)):
         for settings in (GROW, AUTO):
-            r = grow(scenario, **settings)
-            if settings is AUTO and scenario == "plain" and not r.kept.total("growths"):
-                continue  # auto finds that not the buffer was the cause
-            grew(r)
+            r = grow(scenario, UNSPIN_SNDBUF_MAX="2m", **settings)
+            grew(r, 2 << 20)
             ct.check_equal(r.fact("lock") & SND_LOCK, lock, f"{scenario}: the send-lock bit")
             ct.check_equal(r.kept.header.can_unlock, 1, "can_unlock")
+
+
+@ct.case("growth_beyond_what_tuning_reaches_is_not_given_back")
+def beyond():
+    # Tuning would take the buffer back to tcp_wmem[2].
+    need_unlock()
+    limit = int(open("/proc/sys/net/ipv4/tcp_wmem").read().split()[2])
+    r = grow("tuned_spinner", UNSPIN_SNDBUF_MAX=4 * limit, **GROW)
+    grew(r, 4 * limit)
+    ct.check_equal((r.fact("after") > limit, r.fact("lock") & SND_LOCK), (True, SND_LOCK),
+                   f"above {limit}, the send-lock bit")
 
 
 @ct.case("growth_keeps_the_receive_lock")
 def rcv_lock():
     need_unlock()
     for scenario, lock in (("rcv_lock", RCV_LOCK), ("both_locks", SND_LOCK | RCV_LOCK)):
-        r = grow(scenario, **GROW)
+        r = grow(scenario, UNSPIN_SNDBUF_MAX="2m", **GROW)
         grew(r)
         ct.check_equal(r.fact("lock"), lock, f"{scenario}: lock bits")
 

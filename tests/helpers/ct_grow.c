@@ -62,12 +62,36 @@ static int stalled(int fixed)
 	return before;
 }
 
+/* Small as on a real network (loopback begins with megabytes), and the kernel's to tune. */
+static void make_tuned(int fd)
+{
+	int lock = get_int(fd, SOL_SOCKET, SO_BUF_LOCK);
+
+	set_int(fd, SOL_SOCKET, SO_SNDBUF, 20000);
+	set_int(fd, SOL_SOCKET, SO_BUF_LOCK, lock);
+}
+
 static void plain(void)
 {
 	int before = stalled(0);
 
 	tell(pair[0], before);
 }
+
+static void from_tuned(int tries)
+{
+	int before;
+
+	tcp_pair(8192, pair);
+	make_tuned(pair[0]);
+	before = sndbuf(pair[0]);
+	stall(pair[0]);
+	spin(pair[0], tries);
+	tell(pair[0], before);
+}
+
+static void tuned(void) { from_tuned(0); }
+static void tuned_spinner(void) { from_tuned(600); }
 
 static void fixed_size(void)
 {
@@ -85,6 +109,8 @@ static void rcv_locked(int fixed, int lock)
 	set_int(pair[0], SOL_SOCKET, SO_RCVBUF, 20000);
 	if (fixed)
 		set_int(pair[0], SOL_SOCKET, SO_SNDBUF, fixed);
+	else
+		make_tuned(pair[0]);
 	before = sndbuf(pair[0]);
 	MUST(get_int(pair[0], SOL_SOCKET, SO_BUF_LOCK) == lock);
 	stall(pair[0]);
@@ -327,7 +353,7 @@ static void sigpipe(void)
 static const struct {
 	const char *name;
 	void (*run)(void);
-} scenarios[] = { S(plain), S(fixed_size), S(rcv_lock), S(both_locks), S(for_ever), S(lowat),
+} scenarios[] = { S(plain), S(tuned), S(tuned_spinner), S(fixed_size), S(rcv_lock), S(both_locks), S(for_ever), S(lowat),
 		  S(lowat_of_listener), S(slow_reader), S(local), S(datagrams), S(blocking),
 		  S(many), S(fin), S(peer_fin), S(rst), S(rst_read), S(sigpipe) };
 
