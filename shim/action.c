@@ -3,19 +3,12 @@
 
 #include "../policy/policy.h"
 #include "classes.h"
+#include "facts.h"
 #include "stats.h"
 #include "sys.h"
 #include "thread.h"
 
-#include <linux/tcp.h>
-#include <netinet/in.h>
-#include <string.h>
 #include <sys/socket.h>
-
-#ifndef SO_BUF_LOCK
-#define SO_BUF_LOCK 72 /* Linux 5.15 */
-#endif
-#define SND_LOCK 1 /* SOCK_SNDBUF_LOCK in the kernel's socket.h */
 
 _Static_assert((int)POLICY_UNCLEAR == (int)REASON_UNCLEAR && (int)POLICY_DO_GROW == (int)STRATEGY_GROW,
 	       "policy and layout are numbered by the same tables");
@@ -47,104 +40,6 @@ static void refuse(struct fdrec *rec, int error)
 		return;
 	stats_refused(&is_refused);
 	store_relaxed(&rec->socket->reason, (uint32_t)REASON_REFUSED);
-}
-
-/* The send-lock bit: 1 the host fixed the size, 0 it did not, -errno when it cannot be asked. */
-static int ask_lock(int fd, int *ret_bits)
-{
-	static uint8_t is_lock_refused;
-	uint32_t *can_unlock = &stats.header->can_unlock;
-	int bits = sys_sockopt_int(fd, SOL_SOCKET, SO_BUF_LOCK), r = bits;
-	int is_first = !load_relaxed(can_unlock) && !limits.is_observing;
-
-	*ret_bits = bits;
-	/* The first time, what was read is set again: to be allowed to ask is not to be allowed to
-	 * unlock, and after a growth it would be too late. Who only observes sets nothing. */
-	if (bits >= 0 && is_first)
-		r = sys_setsockopt_int(fd, SOL_SOCKET, SO_BUF_LOCK, bits);
-	if (sys_is_refusal(r) && r != -ENOPROTOOPT) /* which is an old kernel's right */
-		stats_refused(&is_lock_refused);
-	if (sys_is_refusal(r))
-		store_relaxed(can_unlock, 2);
-	else if (r >= 0 && is_first)
-		store_relaxed(can_unlock, 1);
-	return bits < 0 ? bits : bits & SND_LOCK;
-}
-
-/* Cumulative times of TCP_INFO become differences since the last look at this socket. */
-static void take_times(struct fdrec *rec, const struct tcp_info *info, struct policy_facts *facts)
-{
-	struct socket_row *row = rec->socket;
-
-	facts->rwnd_limited_us = info->tcpi_rwnd_limited - rec->rwnd_limited_us;
-	facts->sndbuf_limited_us = info->tcpi_sndbuf_limited - rec->sndbuf_limited_us;
-	facts->busy_us = info->tcpi_busy_time - rec->busy_us;
-	row->rwnd_limited_us = rec->rwnd_limited_us = info->tcpi_rwnd_limited;
-	row->sndbuf_limited_us = rec->sndbuf_limited_us = info->tcpi_sndbuf_limited;
-	row->busy_us = rec->busy_us = info->tcpi_busy_time;
-}
-
-/* The buffer's size and how much of it is in use. 0 or -errno. */
-static int ask_room(int fd, struct policy_facts *facts)
-{
-	uint32_t memory[9] = { 0 }; /* SK_MEMINFO_* of linux/sock_diag.h */
-	unsigned bytes = sizeof(memory);
-	int r = sys_getsockopt(fd, SOL_SOCKET, SO_MEMINFO, memory, &bytes);
-
-	facts->sndbuf = memory[3]; /* SK_MEMINFO_SNDBUF */
-	/* SK_MEMINFO_WMEM_QUEUED, or ..._ALLOC: unix sockets have no queue of their own */
-	facts->queued = memory[facts->is_unix ? 2 : 5];
-	return r;
-}
-
-static void note_kind(const struct fdrec *rec, struct policy_facts *facts)
-{
-	facts->is_tcp = rec->socket_kind == SOCKET_KIND_TCP;
-	facts->is_unix = rec->socket_kind == SOCKET_KIND_UNIX;
-	facts->has_lowat = rec->has_lowat;
-}
-
-/* Why TCP does not take more. 0 or -errno. */
-static int ask_cause(int fd, struct fdrec *rec, struct policy_facts *facts)
-{
-	struct tcp_info info;
-	unsigned bytes = sizeof(info); /* older kernels fill in less: the rest stays 0 */
-	int r;
-
-	memset(&info, 0, sizeof(info));
-	r = sys_getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &bytes);
-	if (r < 0)
-		return r;
-	facts->unsent = info.tcpi_notsent_bytes;
-	/* Linux 4.19; 0 - 0 before. */
-	facts->payload = info.tcpi_bytes_sent - info.tcpi_bytes_retrans - info.tcpi_bytes_acked;
-	facts->payload = facts->payload <= facts->queued ? facts->payload + facts->unsent : 0;
-	take_times(rec, &info, facts);
-	return 0;
-}
-
-/* Did the host choose the size? Before Linux 5.15 only its own setsockopt, which we saw, can tell. */
-static void ask_fixed(int fd, const struct fdrec *rec, struct policy_facts *facts, int *ret_lock_bits)
-{
-	int locked = ask_lock(fd, ret_lock_bits);
-
-	facts->is_host_fixed = locked < 0 ? rec->is_host_fixed : (uint8_t)locked;
-}
-
-/* 0, or -errno of the question that was refused. */
-static int gather(int fd, struct fdrec *rec, struct policy_facts *facts, int *ret_lock_bits)
-{
-	int r;
-
-	note_kind(rec, facts);
-	if (!facts->is_tcp && !facts->is_unix)
-		return 0;
-	r = ask_room(fd, facts);
-	if (r >= 0 && facts->is_tcp)
-		r = ask_cause(fd, rec, facts);
-	if (r >= 0)
-		ask_fixed(fd, rec, facts, ret_lock_bits);
-	return r < 0 ? r : 0;
 }
 
 static struct policy_limits current_limits(void)
@@ -190,7 +85,7 @@ static int grow(int fd, uint64_t target, int lock_bits)
 	int r = set_sndbuf(fd, target);
 	int got = r < 0 ? r : sys_sockopt_int(fd, SOL_SOCKET, SO_SNDBUF);
 
-	if (got > 0 && lock_bits >= 0 && !(lock_bits & SND_LOCK) &&
+	if (got > 0 && lock_bits >= 0 && !(lock_bits & FACTS_SND_LOCK) &&
 	    (uint64_t)got <= stats.header->tcp_wmem_max)
 		sys_setsockopt_int(fd, SOL_SOCKET, SO_BUF_LOCK, lock_bits);
 	return got;
@@ -325,7 +220,7 @@ int action_stalled(int fd, struct fdrec *rec, const struct request *q, size_t se
 	}
 	if (!is_wanted && !policy_wants_look(rec->stalls, tries))
 		return 0;
-	done = gather(fd, rec, &facts, &lock_bits);
+	done = facts_of_stall(fd, rec, &facts, !limits.is_observing, &lock_bits);
 	if (done < 0) {
 		refuse(rec, done);
 		return 0;
@@ -358,10 +253,10 @@ void action_ahead(const struct request *q, struct fdrec *rec, uint64_t need, int
 
 	/* Unless something below is worth another look: not before the next stall is over. */
 	store_relaxed(&rec->room_bytes, UINT64_MAX);
-	note_kind(rec, &facts);
+	facts_kind(rec, &facts);
 	note_overhead(rec, &facts);
 	if (limits.is_observing || load_relaxed(&is_refused) || !(facts.is_tcp || facts.is_unix) ||
-	    facts.has_lowat || ask_room(fd, &facts) < 0)
+	    facts.has_lowat || facts_room(fd, &facts) < 0)
 		return;
 	if (policy_fits(&facts)) {
 		store_relaxed(&rec->room_bytes, policy_room(&facts));
@@ -370,7 +265,7 @@ void action_ahead(const struct request *q, struct fdrec *rec, uint64_t need, int
 	/* A write that waits in the kernel until all fits has no stall to spare. */
 	if (!(q->flags & MSG_DONTWAIT) && sys_is_nonblocking(fd) != 1)
 		return;
-	ask_fixed(fd, rec, &facts, &lock_bits);
+	facts_fixed(fd, rec, &facts, 1, &lock_bits);
 	credit_lost(rec, facts.sndbuf);
 	for (int attempt = 0; attempt < 2; attempt++) {
 		now = current_limits();

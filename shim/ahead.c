@@ -5,6 +5,7 @@
 #include "classes.h"
 #include "fdlock.h"
 #include "guard.h"
+#include "entry.h"
 #include "observe.h"
 #include "retry.h"
 #include "site.h"
@@ -88,10 +89,10 @@ int ahead_look(struct request *q)
 
 	if (!rec)
 		goto out;
-	observe_enter(rec);
+	entry_begin(rec);
 	error = take_error(q->fd, rec);
 	if (error) {
-		observe_leave(rec);
+		entry_leave(rec);
 		goto out;
 	}
 	q->rec = rec;

@@ -52,7 +52,7 @@ struct fdrec {
 		uint64_t users; /* both, to be compared with thread_ids (thread.h) */
 	};
 	uint64_t lock;	  /* fdlock.h; 0: free */
-	int32_t writing;  /* calls at work that did not begin on the fast path: observe_enter() */
+	int32_t writing;  /* calls at work that did not begin on the fast path: entry_begin() */
 	int32_t epoll_fd; /* the set of its last ADD or MOD; -1: none seen */
 	/* Of a record once known these are never NULL, not for an instant: a thread may be using the
 	 * number that another is closing. */
@@ -78,7 +78,7 @@ struct fdrec {
 	uint8_t is_edge;       /* registered with EPOLLET the last time */
 	uint8_t is_looked_at;  /* addresses and buffer size are in the row */
 	uint8_t has_sent;      /* enum sent: what calls sent since the latest began (observe_begin) */
-	uint8_t shared_for;    /* calls until its writer counts as the only one: observe_enter() */
+	uint8_t shared_for;    /* calls until its writer counts as the only one: entry_begin() */
 	struct stats_addr local; /* listener: handed to accepted sockets */
 	struct class_slot *class_slot; /* class of the response under way, or NULL (classes.h) */
 	uint32_t port;	  /* what its class is keyed by: policy/class.h */

@@ -6,6 +6,7 @@
  */
 #include "hooks.h"
 
+#include "entry.h"
 #include "observe.h"
 #include "socket.h"
 #include "thread.h"
@@ -58,7 +59,7 @@ static struct launch *take_launch(void)
 static void ended(void *unused)
 {
 	(void)unused;
-	observe_thread_ended();
+	entry_thread_ended();
 	thread_ended();
 }
 

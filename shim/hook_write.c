@@ -10,6 +10,7 @@
 
 #include <sys/sendfile.h>
 
+#include "entry.h"
 #include "observe.h"
 #include "retry.h"
 
@@ -196,10 +197,10 @@ static int before_whole(struct request *q)
 	int error = 0;
 
 	if (rec) {
-		observe_enter(rec);
+		entry_begin(rec);
 		error = unlikely(rec->kept_error) ? ahead_take_error(q->fd) : 0;
 		if (error)
-			observe_leave(rec);
+			entry_leave(rec);
 		else
 			q->rec = rec;
 	}

@@ -3,6 +3,7 @@
 
 #include "action.h"
 #include "classes.h"
+#include "entry.h"
 #include "fdlock.h"
 #include "retry.h"
 #include "sys.h"
@@ -18,17 +19,8 @@
  */
 #define SLEEP_GAP_NS 200000
 
-/* Calls one thread makes after another's part of a response before it counts as the only writer. */
-#define SHARED_CALLS 16
-
 /* Slow-path operations on a socket before its addresses are asked for (unless it stalls). */
 #define LOOK_AFTER_OPS 3
-
-/* A thread without a row has no id: then its number, apart from all ids. */
-static uint32_t thread_identity(void)
-{
-	return thread_self.id ? thread_self.id : (uint32_t)sys_gettid() | 1u << 31;
-}
 
 /* The thread has not been the socket's last user: who hands sockets to whom tells the roles. */
 static void note_user(struct fdrec *rec)
@@ -113,7 +105,7 @@ static int has_slept(struct fdrec *rec, uint64_t now)
 {
 	uint64_t sleeps;
 
-	if (!spin_is_stalled(&rec->spin) || rec->spin.stall_thread != thread_identity() ||
+	if (!spin_is_stalled(&rec->spin) || rec->spin.stall_thread != entry_thread() ||
 	    now - rec->last_try_ns < SLEEP_GAP_NS)
 		return 0;
 	sleeps = sys_thread_sleeps();
@@ -253,7 +245,7 @@ static struct write_event describe(const struct request *q, struct fdrec *rec, s
 		.now_ns = sys_now(),
 		.asked = q->asked,
 		.returned = returned,
-		.thread = thread_identity(),
+		.thread = entry_thread(),
 		.waits = thread_total(TOTAL_WAITS),
 		.is_stall = (uint8_t)is_stall(q, rec, returned, error),
 	};
@@ -261,58 +253,6 @@ static struct write_event describe(const struct request *q, struct fdrec *rec, s
 	take_wait_times(rec, &event);
 	event.has_slept = (uint8_t)has_slept(rec, event.now_ns);
 	return event;
-}
-
-/*
- * Going on with a call is only lawful while no other call is at work on the socket: one that is in
- * the kernel already would put its bytes between ours. Calls that do not begin on the fast path
- * are counted (`writing`; sequentially consistent, a pair with `retrying`: either they see the
- * retry and end it, or the retry sees them). A call that does begin there is its thread's, the
- * last writer's; so whoever takes a socket over from another writer may have it beside it: its
- * first call is not gone on with, and the first SHARED_CALLS not when the two write parts of one
- * response.
- */
-void observe_enter(struct fdrec *rec)
-{
-	uint32_t before = load_relaxed(&rec->writer), self = thread_identity();
-	uint8_t shared = load_relaxed(&rec->shared_for);
-
-	__atomic_add_fetch(&rec->writing, 1, __ATOMIC_SEQ_CST);
-	if (thread_self.context && !thread_self.context->entered)
-		thread_self.context->entered = rec;
-	if (before != self) {
-		store_relaxed(&rec->writer, self);
-		if (before)
-			shared = load_relaxed(&rec->spin.response_bytes) ? SHARED_CALLS : 1;
-	} else if (shared) {
-		shared--;
-	}
-	store_relaxed(&rec->shared_for, shared);
-	if (retry_is_in_progress(rec))
-		retry_give_way(rec);
-}
-
-void observe_leave(struct fdrec *rec)
-{
-	if (thread_self.context && thread_self.context->entered == rec)
-		thread_self.context->entered = NULL;
-	/* Below 0: the descriptor was closed meanwhile. */
-	if (__atomic_sub_fetch(&rec->writing, 1, __ATOMIC_SEQ_CST) < 0)
-		__atomic_store_n(&rec->writing, 0, __ATOMIC_SEQ_CST);
-}
-
-void observe_thread_ended(void)
-{
-	if (thread_self.context && thread_self.context->entered)
-		observe_leave(thread_self.context->entered);
-}
-
-static int is_alone(const struct request *q, struct fdrec *rec)
-{
-	return load_relaxed(&rec->writer) == thread_identity() &&
-	       !load_relaxed(&rec->shared_for) &&
-	       load_relaxed(&rec->has_sent) == SENT_NOTHING &&
-	       __atomic_load_n(&rec->writing, __ATOMIC_SEQ_CST) == (q->rec == rec);
 }
 
 COLD ssize_t observe_write_slow(const struct request *q, ssize_t returned)
@@ -328,7 +268,7 @@ COLD ssize_t observe_write_slow(const struct request *q, ssize_t returned)
 		goto out;
 	/* What is sent while a thread waits to be cancelled would be lost with it: natively its call
 	 * has returned long before. EAGAIN is turned only where the errno of a success is known. */
-	may_go_on = is_alone(q, rec) && !guard_is_cancelled_anywhere(g) &&
+	may_go_on = entry_is_alone(q, rec) && !guard_is_cancelled_anywhere(g) &&
 		    (returned >= 0 || q->knows_errno);
 	if (returned > 0)
 		store_relaxed(&rec->has_sent, SENT_SEEN);
@@ -364,7 +304,7 @@ COLD ssize_t observe_write_slow(const struct request *q, ssize_t returned)
 	}
 out:
 	if (q->rec)
-		observe_leave(q->rec);
+		entry_leave(q->rec);
 	guard_leave(g);
 	return returned;
 }

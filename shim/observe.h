@@ -43,16 +43,6 @@ void observe_accept(int listener, int returned, const struct sockaddr *peer,
 		    socklen_t peer_bytes);
 
 /*
- * Before a send-side call that does not begin on the fast path: it is at work on the socket, until
- * observe_write_slow() or observe_leave(). Slow path, keeps errno.
- */
-void observe_enter(struct fdrec *rec);
-void observe_leave(struct fdrec *rec);
-
-/* This thread ends, perhaps cancelled in a call: it is at work no more. */
-void observe_thread_ended(void);
-
-/*
  * Right before a call. Afterwards has_sent tells whether another call on the socket has sent
  * something meanwhile: a signal handler's, as the call returned, or (mostly) another thread's.
  * Then this one must not be gone on with: retry.h. Costs two instructions on the fast path.

@@ -39,7 +39,7 @@ struct request {
 	uint8_t knows_errno;
 	int errno_before;
 	const void *site;    /* where the host called from */
-	struct fdrec *rec;   /* the call is entered in: observe_enter(); NULL: it is not */
+	struct fdrec *rec;   /* the call is entered in: entry_begin(); NULL: it is not */
 	const void *frame;   /* of the wrapper's slow part: site.h begins there */
 };
 

@@ -21,6 +21,19 @@
 /* Set to 1 at the end of the constructor when the mode is not off; never cleared. */
 extern HIDDEN int unspin_is_on;
 
+/* For socket_*.c and epoll_set.c: */
+
+/* The record of a descriptor number the kernel has just given out, locked; NULL: leave it. */
+struct fdrec *socket_begin_new(int fd);
+
+/* Starts a record of the given meaning on whatever was there before. Lock held. */
+void socket_start(int fd, struct fdrec *rec, enum fd_kind kind, enum socket_kind socket_kind);
+
+/* Ends what the record stood for: last response, row, budget. Lock held. */
+void socket_give_up(struct fdrec *rec);
+
+/* For everybody: */
+
 /*
  * Makes the record current and returns its kind; asks the kernel once if it is not known.
  * FD_UNKNOWN: could not be told now, pass through.

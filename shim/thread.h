@@ -30,7 +30,7 @@ struct thread_context {
 	uint32_t outs;
 	uint32_t spin_score;	/* episodes since the thread last yielded after a stall */
 	uint32_t has_yielded;	/* it has waited after a stall and come back, some time */
-	struct fdrec *entered;	/* observe_enter(): the outermost call at work; NULL: none */
+	struct fdrec *entered;	/* entry_begin(): the outermost call at work; NULL: none */
 	uint64_t blocked_ns, blocked_turn; /* waited inside calls in the turn that began at wait no. */
 	uint64_t multi_events;	/* events of waits on more than one descriptor */
 	uint32_t role_countdown; /* waits and slow-path calls until the role is inferred again */
