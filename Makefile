@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # make            build/libunspin.so, build/unspin, build/reactor, test helpers
 # make deps       install everything building, testing and the demo need (root or sudo)
-# make check      all tests: unit, contract, integration
+# make check      all tests: unit, contract, lab, differential, transparency, integration
 # make demo       a spinning server and nginx, without and with the shim
 # make help       the rest
 
@@ -30,6 +30,8 @@ TOOL_SRC := $(wildcard tools/*.c) shim/config.c shim/stats_dir.c
 REACTOR_SRC := $(wildcard examples/reactor/*.c)
 LOAD_SRC := $(wildcard examples/load/*.c)
 LAB_SRC := $(wildcard tests/lab/*.c)
+# Names instead of numbers for call sites, where elfutils' header is (make deps brings it).
+TOOL_DEFS := $(if $(wildcard /usr/include/elfutils/libdwfl.h),-DUNSPIN_HAS_LIBDW)
 UNIT_SRC := $(wildcard tests/unit/test_*.c)
 HELPER_SRC := $(wildcard tests/helpers/*.c)
 BENCH_SRC := $(wildcard tests/bench/*.c)
@@ -63,7 +65,7 @@ $(B)/libunspin.map: shim/symbols.def shim/version.map.in
 
 $(B)/unspin: $(TOOL_OBJ)
 	@echo "  LINK $@"
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(TOOL_OBJ)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(TOOL_OBJ) -ldl
 
 $(B)/reactor: $(REACTOR_OBJ)
 	@echo "  LINK $@"
@@ -95,7 +97,7 @@ $(B)/lib/%.o: %.c
 
 $(B)/tool/%.o: %.c
 	@echo "  CC   $<"
-	$(Q)mkdir -p $(@D) && $(CC) $(ALL_CFLAGS) -Ishim -I. -c -o $@ $<
+	$(Q)mkdir -p $(@D) && $(CC) $(ALL_CFLAGS) $(TOOL_DEFS) -Ishim -I. -c -o $@ $<
 
 $(B)/example/%.o: %.c
 	@echo "  CC   $<"
@@ -114,12 +116,12 @@ deps:
 	$(Q)tests/deps.sh
 
 check: all unit
-	$(Q)tests/run.sh unit contract lab differential integration
+	$(Q)tests/run.sh unit contract lab differential transparency integration
 
 check-unit: unit
 	$(Q)tests/run.sh unit
 
-check-contract check-integration check-lab check-differential: check-%: all
+check-contract check-integration check-lab check-differential check-transparency: check-%: all
 	$(Q)tests/run.sh $*
 
 check-layers:
@@ -139,10 +141,15 @@ results: all
 	$(Q)B=$(B) tests/bench/record.py pairs -- tests/bench/pairs.py
 	$(Q)B=$(B) tests/bench/record.py growth -- tests/bench/growth.py
 
-# The matrix of docs/RESULTS.md; resumable, hours when full (QUICK=1: under 10 minutes).
+# The matrix of docs/RESULTS.md, about an hour; resumable, the report is written after each part.
+# PART=named, real or pairs: only that. QUICK=1: a selection in under 10 minutes, reported in build/.
 bench: all
-	$(Q)tests/bench/matrix.py $(if $(QUICK),--quick)
-	$(Q)tests/bench/matrix.py --report $(if $(QUICK),--quick)
+	$(Q)tests/bench/selftest.py > /dev/null
+	$(Q)ret=0; for part in $(or $(PART),named real pairs); do \
+		tests/bench/matrix.py --part $$part $(if $(QUICK),--quick) || ret=$$?; \
+		[ $$ret -le 1 ] || exit $$ret; \
+		tests/bench/matrix.py --report $(if $(QUICK),--quick) || exit $$?; \
+	done; exit $$ret
 
 cost: all
 	$(Q)tests/bench/cost.py $(B)
@@ -172,14 +179,15 @@ clean:
 
 help:
 	@sed -n '2,7p' Makefile
-	@echo "# other targets: check-unit check-contract check-integration check-lab check-layers"
-	@echo "# check-asan cost docs format install uninstall clean; V=1 shows commands"
+	@echo "# other targets: check-unit check-contract check-lab check-differential"
+	@echo "# check-transparency check-integration check-layers check-asan cost docs format"
+	@echo "# install uninstall clean; V=1 shows commands"
 
--include $(LIB_OBJ:.o=.d) $(TOOL_OBJ:.o=.d) $(REACTOR_OBJ:.o=.d) $(LAB_OBJ:.o=.d) $(DIFF_OBJ:.o=.d)
+-include $(LIB_OBJ:.o=.d) $(TOOL_OBJ:.o=.d) $(REACTOR_OBJ:.o=.d) $(LAB_OBJ:.o=.d) $(DIFF_OBJ:.o=.d) $(HELPER_BIN:=.d)
 
 # Ten minutes of random programs in every mode; prints the seed of any difference.
 soak: all
 	$(Q)B=$(B) tests/differential/test_differential.py --minutes 10
 
 .PHONY: all unit deps check check-unit check-contract check-integration check-lab check-layers \
-	check-differential soak check-asan demo cost results bench docs format install uninstall clean help
+	check-differential check-transparency soak check-asan demo cost results bench docs format install uninstall clean help

@@ -19,16 +19,25 @@ static int is_buffer_limited(const struct policy_facts *f)
 	return f->unsent < f->queued / 8 || f->sndbuf_limited_us > 0;
 }
 
-/*
- * Room for all that is queued and all that is still to come. The kernel accounts packets with
- * their overhead: 1.25 covers what was measured on 64 KB segments; where segments are smaller
- * (small receive windows) the next stall doubles.
- */
+#define OVERHEAD_LEAST 20 /* 1.25: covers what was measured on 64 KB segments */
+#define OVERHEAD_MOST 64
+
+uint32_t policy_overhead(const struct policy_facts *f)
+{
+	uint64_t overhead = f->overhead;
+
+	if (f->payload >= 8192 && f->queued >= f->sndbuf / 2)
+		overhead = f->queued * 16 / f->payload;
+	if (overhead < OVERHEAD_LEAST)
+		return OVERHEAD_LEAST;
+	return overhead > OVERHEAD_MOST ? OVERHEAD_MOST : (uint32_t)overhead;
+}
+
+/* Room for all that is queued and all that is still to come. */
 static uint64_t wanted_size(const struct policy_facts *f)
 {
-	uint64_t need = f->queued + f->remaining;
+	uint64_t need = f->queued + f->queued / 4 + 65536 + f->remaining * policy_overhead(f) / 16;
 
-	need += need / 4 + 65536;
 	return need > 2 * f->sndbuf ? need : 2 * f->sndbuf;
 }
 
@@ -48,7 +57,7 @@ static struct policy_verdict grow(const struct policy_facts *f, const struct pol
 	if (target <= f->sndbuf + f->sndbuf / 8) /* not worth a call */
 		return refuse(POLICY_AT_MAXIMUM);
 	/* Without the unlock our size is final: it must not lie below what tuning would reach. */
-	if (!l->can_unlock && !f->is_host_fixed && target < l->autotune_max) {
+	if (f->is_tcp && !l->can_unlock && !f->is_host_fixed && target < l->autotune_max) {
 		if (ceiling < l->autotune_max)
 			return refuse(POLICY_CANNOT_UNLOCK);
 		target = l->autotune_max;
@@ -59,23 +68,57 @@ static struct policy_verdict grow(const struct policy_facts *f, const struct pol
 	return (struct policy_verdict){ POLICY_DO_GROW, reason, target };
 }
 
+/* What forbids growth, whatever the cause of the stall; POLICY_NONE: nothing does. */
+static enum policy_reason forbidden(const struct policy_facts *f, const struct policy_limits *l)
+{
+	if (!f->is_tcp && !f->is_unix)
+		return POLICY_NOT_GROWABLE;
+	if (l->is_observing)
+		return POLICY_OBSERVING;
+	if (f->has_lowat)
+		return POLICY_HOST_LOWAT;
+	return f->is_host_fixed && !l->may_override ? POLICY_HOST_FIXED : POLICY_NONE;
+}
+
 struct policy_verdict policy_stall(const struct policy_facts *f, const struct policy_limits *l)
 {
-	if (!f->is_tcp)
-		return refuse(POLICY_NOT_TCP);
-	if (l->is_observing)
-		return refuse(POLICY_OBSERVING);
-	if (f->has_lowat)
-		return refuse(POLICY_HOST_LOWAT);
-	if (f->is_host_fixed && !l->may_override)
-		return refuse(POLICY_HOST_FIXED);
+	enum policy_reason no = forbidden(f, l);
+
+	if (no != POLICY_NONE)
+		return refuse(no);
 	if (f->tries >= POLICY_SPIN_TRIES)
 		return grow(f, l, POLICY_GREW_SPIN);
-	if (is_buffer_limited(f))
+	if (f->is_tcp && is_buffer_limited(f))
 		return grow(f, l, POLICY_GREW_BUFFER_LIMITED);
 	if (l->is_forced)
 		return grow(f, l, POLICY_GREW_FORCED);
-	if (f->rwnd_limited_us > f->busy_us / 2)
+	if (f->is_unix || f->rwnd_limited_us > f->busy_us / 2)
 		return refuse(POLICY_RECEIVER_LIMITED);
 	return refuse(f->busy_us ? POLICY_NETWORK_LIMITED : POLICY_UNCLEAR);
+}
+
+/* What is known of the class, or an eighth: the packets' overhead at the usual segment sizes. */
+static uint32_t usual_overhead(const struct policy_facts *f)
+{
+	return f->overhead ? policy_overhead(f) : 18;
+}
+
+int policy_fits(const struct policy_facts *f)
+{
+	return f->queued + f->remaining * usual_overhead(f) / 16 <= f->sndbuf;
+}
+
+uint64_t policy_room(const struct policy_facts *f)
+{
+	return f->sndbuf * 16 / usual_overhead(f);
+}
+
+struct policy_verdict policy_ahead(const struct policy_facts *f, const struct policy_limits *l,
+				   int is_by_class)
+{
+	enum policy_reason no = forbidden(f, l);
+
+	if (no != POLICY_NONE)
+		return refuse(no);
+	return grow(f, l, is_by_class ? POLICY_GREW_AHEAD_CLASS : POLICY_GREW_AHEAD_LENGTH);
 }

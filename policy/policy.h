@@ -9,7 +9,8 @@
  *    the kernel's own sndbuf_limited clock ran since the last stall), or
  *  - the host spins: then the reader's or the network's pace does not matter, a buffer that
  *    takes the rest frees the thread at once.
- * A slow reader of a host that yields needs no bigger buffer and gets none.
+ * A slow reader of a host that yields needs no bigger buffer and gets none. Between unix sockets
+ * there is no network: a stall is the reader's pace, unless the host spins.
  */
 #ifndef UNSPIN_POLICY_H
 #define UNSPIN_POLICY_H
@@ -46,9 +47,12 @@ struct policy_facts {
 	uint64_t queued;    /* bytes of it in use */
 	uint64_t unsent;    /* payload bytes not handed to the network yet */
 	uint64_t remaining; /* bytes the host asked for and the kernel did not take */
+	uint64_t payload;   /* what `queued` carries; 0: not known */
+	uint32_t overhead;  /* of the class, policy_overhead(); 0: not known */
 	uint64_t rwnd_limited_us, sndbuf_limited_us, busy_us;
 	uint32_t tries;	    /* fruitless tries in this run, the stall included */
 	uint8_t is_tcp;
+	uint8_t is_unix;    /* a unix stream socket: no network, no times, no auto-tuning */
 	uint8_t is_host_fixed; /* the host chose this size: the kernel's lock bit is set */
 	uint8_t has_lowat;     /* the host set TCP_NOTSENT_LOWAT */
 };
@@ -67,5 +71,25 @@ struct policy_verdict policy_stall(const struct policy_facts *facts,
  * 8th ... since the last change, and likewise within a run of tries.
  */
 int policy_wants_look(uint64_t stalls_since_change, uint32_t tries);
+
+/*
+ * Buffer space per payload byte, in 1/16: packets' overhead. A reader with a small window makes
+ * the kernel queue small packets, each with its own: 2 times the payload and more with 4 KB.
+ * From a queue that is full enough to tell, else what is known of the class, else 1.25.
+ */
+uint32_t policy_overhead(const struct policy_facts *facts);
+
+/* Do `remaining` more bytes surely fit into the buffer as it is? */
+int policy_fits(const struct policy_facts *facts);
+
+/* The longest write that surely fits into an empty buffer. */
+uint64_t policy_room(const struct policy_facts *facts);
+
+/*
+ * Before a write of `remaining` bytes that do not fit. A response longer than the buffer stalls
+ * whatever the cause, so none is asked for; the other rules are those of policy_stall().
+ */
+struct policy_verdict policy_ahead(const struct policy_facts *facts,
+				   const struct policy_limits *limits, int is_by_class);
 
 #endif

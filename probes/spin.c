@@ -42,7 +42,8 @@ static void begin_stall(struct spin_state *s, const struct write_event *e)
 static void note_stall(struct spin_state *s, const struct write_event *e, struct spin_seen *ret)
 {
 	s->was_fruitless = e->returned < 0;
-	s->tries += s->was_fruitless && s->tries < UINT32_MAX;
+	if (s->was_fruitless && s->tries < UINT32_MAX)
+		ret->insists |= ++s->tries % SPIN_SPINNER_TRIES == 0;
 	ret->tries = s->tries;
 	ret->became_spinner = s->tries >= SPIN_SPINNER_TRIES && !s->is_spinner;
 	s->is_spinner |= ret->became_spinner;
@@ -59,10 +60,12 @@ void spin_write(struct spin_state *s, const struct write_event *e, struct spin_s
 		ret->spun = s->was_fruitless;
 		ret->episode = ret->spun && !s->is_episode;
 		s->is_episode |= ret->episode;
+		ret->insists = ret->episode;
 		ret->tries = s->tries;
 	} else {
 		if (s->is_stalled) {
 			ret->resumed = 1;
+			ret->waited = s->stall_thread == e->thread && s->stall_waits != e->waits;
 			ret->trip_ns = trip_cost(s, e);
 		}
 		if (e->is_stall)
@@ -72,6 +75,17 @@ void spin_write(struct spin_state *s, const struct write_event *e, struct spin_s
 		note_stall(s, e, ret);
 	else
 		end_stall(s);
+}
+
+void spin_went_on(struct spin_state *s, uint64_t bytes, int is_finished, uint64_t now_ns)
+{
+	s->response_bytes += bytes;
+	if (bytes)
+		s->was_fruitless = 0; /* the host sees a short count, no EAGAIN */
+	if (is_finished)
+		end_stall(s);
+	else if (s->is_stalled)
+		s->stall_ns = now_ns;
 }
 
 uint64_t spin_writable(struct spin_state *s, uint64_t now_ns)

@@ -48,14 +48,24 @@ struct spin_seen {
 	uint8_t stalled;     /* this write stalled */
 	uint8_t spun;	     /* it was a try after a fruitless one with no wait in between */
 	uint8_t episode;     /* ... the first such: a new episode */
+	uint8_t insists;     /* a new episode, or SPIN_SPINNER_TRIES more tries in the same */
 	uint8_t became_spinner;
 	uint8_t resumed;     /* it went on after a wait */
+	uint8_t waited;	     /* ... of this very thread: not after an event or another thread's hand */
 	uint32_t tries;	     /* fruitless tries of the run so far */
 	uint64_t trip_ns;    /* cost of leaving and coming back, when resumed and known */
 };
 
 /* One write that the fast path did not take. Adds its bytes to the response. */
 void spin_write(struct spin_state *state, const struct write_event *event, struct spin_seen *ret);
+
+/*
+ * The stalled write was gone on with inside the host's call until now: `bytes` more went out;
+ * finished: all, so that the host saw a full write and the stall is over. If not, the stall that
+ * the host sees begins now: drain time and trip cost are counted from here, not from before a
+ * wait of ours.
+ */
+void spin_went_on(struct spin_state *state, uint64_t bytes, int is_finished, uint64_t now_ns);
 
 /*
  * The socket was reported writable. Returns the drain time in ns the first time after a stall,

@@ -2,19 +2,13 @@
 #include "action.h"
 
 #include "../policy/policy.h"
+#include "classes.h"
+#include "facts.h"
 #include "stats.h"
 #include "sys.h"
 #include "thread.h"
 
-#include <linux/tcp.h>
-#include <netinet/in.h>
-#include <string.h>
 #include <sys/socket.h>
-
-#ifndef SO_BUF_LOCK
-#define SO_BUF_LOCK 72 /* Linux 5.15 */
-#endif
-#define SND_LOCK 1 /* SOCK_SNDBUF_LOCK in the kernel's socket.h */
 
 _Static_assert((int)POLICY_UNCLEAR == (int)REASON_UNCLEAR && (int)POLICY_DO_GROW == (int)STRATEGY_GROW,
 	       "policy and layout are numbered by the same tables");
@@ -32,8 +26,10 @@ void action_configure(const struct config *config)
 		.budget_left = config->value[CONFIG_sndbuf_budget],
 		.may_override = (uint8_t)config->value[CONFIG_override],
 		.is_forced = config->value[CONFIG_write] == WRITE_GROW,
+		/* spin and block, when forced, stand alone: so each can be measured by itself */
 		.is_observing = config->value[CONFIG_mode] != MODE_ADAPT ||
-				config->value[CONFIG_write] == WRITE_OFF,
+				(config->value[CONFIG_write] != WRITE_AUTO &&
+				 config->value[CONFIG_write] != WRITE_GROW),
 	};
 }
 
@@ -44,71 +40,6 @@ static void refuse(struct fdrec *rec, int error)
 		return;
 	stats_refused(&is_refused);
 	store_relaxed(&rec->socket->reason, (uint32_t)REASON_REFUSED);
-}
-
-/* The send-lock bit: 1 the host fixed the size, 0 it did not, -errno when it cannot be asked. */
-static int ask_lock(int fd, int *ret_bits)
-{
-	static uint8_t is_lock_refused;
-	uint32_t *can_unlock = &stats.header->can_unlock;
-	int bits = sys_sockopt_int(fd, SOL_SOCKET, SO_BUF_LOCK), r = bits;
-	int is_first = !load_relaxed(can_unlock) && !limits.is_observing;
-
-	*ret_bits = bits;
-	/* The first time, what was read is set again: to be allowed to ask is not to be allowed to
-	 * unlock, and after a growth it would be too late. Who only observes sets nothing. */
-	if (bits >= 0 && is_first)
-		r = sys_setsockopt_int(fd, SOL_SOCKET, SO_BUF_LOCK, bits);
-	if (sys_is_refusal(r) && r != -ENOPROTOOPT) /* which is an old kernel's right */
-		stats_refused(&is_lock_refused);
-	if (sys_is_refusal(r))
-		store_relaxed(can_unlock, 2);
-	else if (r >= 0 && is_first)
-		store_relaxed(can_unlock, 1);
-	return bits < 0 ? bits : bits & SND_LOCK;
-}
-
-/* Cumulative times of TCP_INFO become differences since the last look at this socket. */
-static void take_times(struct fdrec *rec, const struct tcp_info *info, struct policy_facts *facts)
-{
-	struct socket_row *row = rec->socket;
-
-	facts->rwnd_limited_us = info->tcpi_rwnd_limited - rec->rwnd_limited_us;
-	facts->sndbuf_limited_us = info->tcpi_sndbuf_limited - rec->sndbuf_limited_us;
-	facts->busy_us = info->tcpi_busy_time - rec->busy_us;
-	row->rwnd_limited_us = rec->rwnd_limited_us = info->tcpi_rwnd_limited;
-	row->sndbuf_limited_us = rec->sndbuf_limited_us = info->tcpi_sndbuf_limited;
-	row->busy_us = rec->busy_us = info->tcpi_busy_time;
-}
-
-/* 0, or -errno of the question that was refused. */
-static int gather(int fd, struct fdrec *rec, struct policy_facts *facts, int *ret_lock_bits)
-{
-	struct tcp_info info;
-	uint32_t memory[9] = { 0 }; /* SK_MEMINFO_* of linux/sock_diag.h */
-	unsigned bytes = sizeof(memory);
-	int r, locked;
-
-	facts->is_tcp = rec->socket_kind == SOCKET_KIND_TCP;
-	facts->has_lowat = rec->has_lowat;
-	if (!facts->is_tcp)
-		return 0;
-	r = sys_getsockopt(fd, SOL_SOCKET, SO_MEMINFO, memory, &bytes);
-	if (r < 0)
-		return r;
-	facts->sndbuf = memory[3]; /* SK_MEMINFO_SNDBUF */
-	facts->queued = memory[5]; /* SK_MEMINFO_WMEM_QUEUED */
-	memset(&info, 0, sizeof(info));
-	bytes = sizeof(info); /* older kernels fill in less: the rest stays 0 */
-	r = sys_getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &bytes);
-	if (r < 0)
-		return r;
-	facts->unsent = info.tcpi_notsent_bytes;
-	take_times(rec, &info, facts);
-	locked = ask_lock(fd, ret_lock_bits);
-	/* Before Linux 5.15 only the host's own setsockopt, which we saw, can tell. */
-	facts->is_host_fixed = locked < 0 ? rec->is_host_fixed : (uint8_t)locked;
-	return 0;
 }
 
 static struct policy_limits current_limits(void)
@@ -142,16 +73,34 @@ static int set_sndbuf(int fd, uint64_t target)
 	return sys_setsockopt_int(fd, SOL_SOCKET, SO_SNDBUF, half);
 }
 
-/* The new size, or -errno. Auto-tuning is given back: it may raise the buffer further. */
+/*
+ * The new size, or -errno. Auto-tuning is given back where it was on: it may raise the buffer
+ * further, as it would have without us. Not beyond tcp_wmem[2], where it has nothing to raise: it
+ * would take the buffer back there (tcp_sndbuf_expand(), Linux 6.18). And not where the host had
+ * fixed the size: the kernel would go to tcp_wmem[2] at once, whatever sndbuf_max and the budget say
+ * (measured: budget 1 MB, 16.6 MB added).
+ */
 static int grow(int fd, uint64_t target, int lock_bits)
 {
 	int r = set_sndbuf(fd, target);
+	int got = r < 0 ? r : sys_sockopt_int(fd, SOL_SOCKET, SO_SNDBUF);
 
-	if (r < 0)
-		return r;
-	if (lock_bits >= 0 && load_relaxed(&stats.header->can_unlock) == 1)
-		sys_setsockopt_int(fd, SOL_SOCKET, SO_BUF_LOCK, lock_bits & ~SND_LOCK);
-	return sys_sockopt_int(fd, SOL_SOCKET, SO_SNDBUF);
+	if (got > 0 && lock_bits >= 0 && !(lock_bits & FACTS_SND_LOCK) &&
+	    (uint64_t)got <= stats.header->tcp_wmem_max)
+		sys_setsockopt_int(fd, SOL_SOCKET, SO_BUF_LOCK, lock_bits);
+	return got;
+}
+
+/* What the kernel has taken back since the last growth is not ours any more. */
+static void credit_lost(struct fdrec *rec, uint64_t now)
+{
+	/* Sockets without a row of their own share one: nothing is known of them. */
+	uint64_t lost = rec->has_row && rec->socket->sndbuf_now > now ? rec->socket->sndbuf_now - now : 0;
+
+	if (lost > rec->budget_bytes)
+		lost = rec->budget_bytes;
+	rec->budget_bytes -= lost;
+	stats_global_add(GLOBAL_BUDGET_USED, -lost);
 }
 
 static void book_growth(int fd, struct fdrec *rec, uint64_t from, uint64_t to,
@@ -165,8 +114,9 @@ static void book_growth(int fd, struct fdrec *rec, uint64_t from, uint64_t to,
 	if (to <= from)
 		return;
 	rec->budget_bytes += to - from;
-	stats_global_add(GLOBAL_BUDGET_USED, to - from);
 	rec->stalls = 0;
+	if (rec->class_slot)
+		classes_note(rec->class_slot, STRATEGY_GROW);
 	if (!rec->has_grown)
 		thread_add(TOTAL_GROWN_SOCKETS, 1);
 	rec->has_grown = 1;
@@ -188,8 +138,12 @@ static void note_reason(int fd, struct fdrec *rec, const struct policy_verdict *
 
 	if (v->reason == POLICY_NO_BUDGET)
 		stats_global_add(GLOBAL_BUDGET_REFUSALS, 1);
-	/* "Not clear yet" is no news of a socket whose buffer was raised for a reason. */
-	if (row->reason == (uint32_t)v->reason || (rec->has_grown && v->reason == POLICY_UNCLEAR))
+	/* That the buffer stays as it is, is no news of a socket that is treated by other means. */
+	if (v->strategy == POLICY_DO_NONE && row->strategy >= (uint32_t)STRATEGY_SPIN)
+		return;
+	/* "Not clear yet" is no news where a reason is known. */
+	if (row->reason == (uint32_t)v->reason ||
+	    (row->reason != REASON_NONE && v->reason == POLICY_UNCLEAR))
 		return;
 	/* A socket once grown stays "grow"; a later refusal to grow more is only its reason. */
 	if (v->strategy != POLICY_DO_NONE)
@@ -202,37 +156,143 @@ static void note_reason(int fd, struct fdrec *rec, const struct policy_verdict *
 		stats_decision(row, fd, STRATEGY_NONE, (enum reason)v->reason, sndbuf, sndbuf);
 }
 
-void action_stalled(int fd, struct fdrec *rec, uint64_t remaining, uint32_t tries)
+/*
+ * Takes the bytes from the budget before the buffer is raised: what is left may have changed since
+ * the verdict (measured: 40 threads at once, 1.15 MB of a budget of 1 MB). 0: not enough left.
+ */
+static int reserve(uint64_t bytes)
 {
-	struct policy_facts facts = { .remaining = remaining, .tries = tries };
+	uint64_t *used = &stats.header->global[GLOBAL_BUDGET_USED];
+	uint64_t seen = load_relaxed(used);
+
+	do {
+		if (seen + bytes > limits.budget_left) {
+			stats_global_add(GLOBAL_BUDGET_REFUSALS, 1);
+			return 0;
+		}
+	} while (!cas_acq_rel(used, &seen, seen + bytes));
+	return 1;
+}
+
+/* Does what the verdict says: 1 the buffer grew, 0 not, -errno when the kernel said no. */
+static int carry_out(int fd, struct fdrec *rec, const struct policy_facts *facts,
+		     const struct policy_verdict *verdict, int lock_bits)
+{
+	uint64_t from = facts->sndbuf, wanted = verdict->target_bytes - from;
+	int got;
+
+	if (verdict->strategy != POLICY_DO_GROW || !reserve(wanted))
+		return 0;
+	got = grow(fd, verdict->target_bytes, lock_bits);
+	/* What it came to, instead of what was reserved. */
+	stats_global_add(GLOBAL_BUDGET_USED,
+			 (got > 0 && (uint64_t)got > from ? (uint64_t)got - from : 0) - wanted);
+	if (got < 0)
+		return got;
+	book_growth(fd, rec, facts->sndbuf, (uint64_t)got, verdict->reason);
+	return (uint64_t)got > facts->sndbuf;
+}
+
+/* The class learns it from a stalled queue, and lends it to sockets that cannot tell yet. */
+static void note_overhead(struct fdrec *rec, struct policy_facts *facts)
+{
+	struct class_memory *memory = rec->class_slot ? &rec->class_slot->memory : NULL;
+
+	if (!memory)
+		return;
+	facts->overhead = memory->overhead;
+	if (facts->payload)
+		class_overhead(memory, policy_overhead(facts));
+}
+
+int action_stalled(int fd, struct fdrec *rec, const struct request *q, size_t sent, uint32_t tries,
+		   int is_wanted)
+{
+	struct policy_facts facts = { .tries = tries };
 	struct policy_verdict verdict;
 	struct policy_limits now;
-	int lock_bits = -1, got;
+	int lock_bits = -1, done;
 
 	rec->stalls += tries <= 1;
 	if (load_relaxed(&is_refused)) {
 		store_relaxed(&rec->socket->reason, (uint32_t)REASON_REFUSED);
-		return;
+		return 0;
 	}
-	if (!policy_wants_look(rec->stalls, tries))
-		return;
-	got = gather(fd, rec, &facts, &lock_bits);
-	if (got < 0) {
-		refuse(rec, got);
-		return;
+	if (!is_wanted && !policy_wants_look(rec->stalls, tries))
+		return 0;
+	done = facts_of_stall(fd, rec, &facts, !limits.is_observing, &lock_bits);
+	if (done < 0) {
+		refuse(rec, done);
+		return 0;
 	}
+	facts.remaining = request_left(q, sent);
+	note_overhead(rec, &facts);
+	credit_lost(rec, facts.sndbuf);
 	/* Twice when SO_SNDBUFFORCE turns out to be refused: then within wmem_max. */
 	for (int attempt = 0; attempt < 2; attempt++) {
 		now = current_limits();
 		verdict = policy_stall(&facts, &now);
 		note_reason(fd, rec, &verdict, facts.sndbuf);
-		if (verdict.strategy != POLICY_DO_GROW)
-			return;
-		got = grow(fd, verdict.target_bytes, lock_bits);
-		if (got >= 0) {
-			book_growth(fd, rec, facts.sndbuf, (uint64_t)got, verdict.reason);
-			return;
-		}
+		done = carry_out(fd, rec, &facts, &verdict, lock_bits);
+		if (rec->class_slot && verdict.strategy == POLICY_DO_GROW)
+			rec->class_slot->memory.wants_growth = 1;
+		if (done >= 0)
+			return done;
 	}
-	refuse(rec, got);
+	refuse(rec, done);
+	return 0;
+}
+
+void action_ahead(const struct request *q, struct fdrec *rec, uint64_t need, int is_by_class)
+{
+	int fd = q->fd;
+	struct policy_facts facts = { .remaining = need, .tries = 1 };
+	struct policy_verdict verdict;
+	struct policy_limits now;
+	int lock_bits = -1, done = 0;
+
+	/* Unless something below is worth another look: not before the next stall is over. */
+	store_relaxed(&rec->room_bytes, UINT64_MAX);
+	facts_kind(rec, &facts);
+	note_overhead(rec, &facts);
+	if (limits.is_observing || load_relaxed(&is_refused) || !(facts.is_tcp || facts.is_unix) ||
+	    facts.has_lowat || facts_room(fd, &facts) < 0)
+		return;
+	if (policy_fits(&facts)) {
+		store_relaxed(&rec->room_bytes, policy_room(&facts));
+		return;
+	}
+	/* A write that waits in the kernel until all fits has no stall to spare. */
+	if (!(q->flags & MSG_DONTWAIT) && sys_is_nonblocking(fd) != 1)
+		return;
+	facts_fixed(fd, rec, &facts, 1, &lock_bits);
+	credit_lost(rec, facts.sndbuf);
+	for (int attempt = 0; attempt < 2; attempt++) {
+		now = current_limits();
+		verdict = policy_ahead(&facts, &now, is_by_class);
+		note_reason(fd, rec, &verdict, facts.sndbuf);
+		done = carry_out(fd, rec, &facts, &verdict, lock_bits);
+		if (done >= 0)
+			break;
+	}
+	if (done < 0) {
+		refuse(rec, done);
+	} else if (done) {
+		thread_add(TOTAL_AHEAD_GROWTHS, 1);
+		facts.sndbuf = rec->socket->sndbuf_now;
+		store_relaxed(&rec->room_bytes, policy_room(&facts));
+	}
+}
+
+void action_note(int fd, struct fdrec *rec, enum strategy strategy, enum reason reason)
+{
+	struct socket_row *row = rec->socket;
+
+	if (rec->class_slot)
+		classes_note(rec->class_slot, strategy);
+	if (row->strategy == (uint32_t)strategy && row->reason == (uint32_t)reason)
+		return;
+	store_relaxed(&row->strategy, (uint32_t)strategy);
+	store_relaxed(&row->reason, (uint32_t)reason);
+	stats_decision(row, fd, strategy, reason, row->sndbuf_now, row->sndbuf_now);
 }

@@ -8,16 +8,29 @@
 
 #include "config.h"
 #include "fdtable.h"
+#include "request.h"
 
 /* Remembers the settings. Constructor only. */
 void action_configure(const struct config *config);
 
 /*
- * A write on fd stalled with `remaining` bytes not taken, the `tries`-th fruitless try in a row.
- * Asks the policy (not at every stall) and does what it says. The record's lock is held. The
- * host's result stands: a raised buffer makes the kernel report the socket writable at once, for
+ * A write on fd stalled with `sent` bytes taken, the `tries`-th fruitless try in a row.
+ * Asks the policy (not at every stall, unless is_wanted) and does what it says. The record's lock
+ * is held. Returns
+ * 1 when the buffer was raised; the kernel then reports the socket writable at once, to
  * edge-triggered hosts too.
  */
-void action_stalled(int fd, struct fdrec *rec, uint64_t remaining, uint32_t tries);
+int action_stalled(int fd, struct fdrec *rec, const struct request *request, size_t sent,
+		   uint32_t tries, int is_wanted);
+
+/*
+ * Before a write: the response needs `need` bytes (0: not known). Raises the buffer if they do
+ * not fit and the call would not block, and sets room_bytes so that the next look comes when it may
+ * matter. Lock held.
+ */
+void action_ahead(const struct request *request, struct fdrec *rec, uint64_t need, int is_by_class);
+
+/* Notes a treatment inside the call in the socket's row and the ring of decisions. Lock held. */
+void action_note(int fd, struct fdrec *rec, enum strategy strategy, enum reason reason);
 
 #endif

@@ -37,6 +37,20 @@ static inline void count_add(uint64_t *cell, uint64_t n)
 #endif
 }
 
+/* Tells the processor that this is a wait. */
+static inline void cpu_relax(void)
+{
+#if defined(__x86_64__)
+	__builtin_ia32_pause();
+#endif
+}
+
+/*
+ * On declarations of the library's own variables: -fvisibility=hidden is for definitions only, and
+ * without this every access goes through the GOT, an instruction more.
+ */
+#define HIDDEN __attribute__((visibility("hidden")))
+
 #define likely(x) __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)
 

@@ -21,7 +21,7 @@ enum config_option {
 };
 
 enum { MODE_OFF, MODE_OBSERVE, MODE_ADAPT };   /* config.mode */
-enum { WRITE_AUTO, WRITE_OFF, WRITE_GROW };    /* config.write */
+enum { WRITE_AUTO, WRITE_OFF, WRITE_GROW, WRITE_SPIN, WRITE_BLOCK }; /* config.write */
 
 struct config {
 	uint64_t value[CONFIG_COUNT];  /* by enum config_option; a path: 1 if set */

@@ -35,19 +35,30 @@ enum fd_kind {
 	FD_DOUBT,	   /* stream socket that may have been closed unseen: validate */
 };
 
-/* No thread has this id, nor is it the 0 of a thread without one. */
+/* No thread has this id, nor is it the 0 of a thread without one. As `users`: nor a writer. */
 #define FD_NO_USER UINT32_MAX
 
+/* What has been sent on a socket since the latest call on it began. */
+enum sent { SENT_NOTHING, SENT_FULL /* on the fast path */, SENT_SEEN /* on the slow path */ };
+
 struct fdrec {
-	uint32_t tag;	  /* epoch << 4 | enum fd_kind */
-	uint32_t user;	  /* id of the thread that used it last (thread.h); FD_NO_USER: none */
-	uint64_t lock;	  /* fdlock.h; 0: free */
+	_Alignas(64) uint32_t tag; /* epoch << 4 | enum fd_kind */
 	uint32_t pending; /* READY_* bits delivered and not used yet */
+	union {
+		struct {
+			uint32_t user;	 /* id of the thread that used it last; FD_NO_USER: none */
+			uint32_t writer; /* id of the thread that began the last write; 0: none */
+		};
+		uint64_t users; /* both, to be compared with thread_ids (thread.h) */
+	};
+	uint64_t lock;	  /* fdlock.h; 0: free */
+	int32_t writing;  /* calls at work that did not begin on the fast path: entry_begin() */
 	int32_t epoll_fd; /* the set of its last ADD or MOD; -1: none seen */
 	/* Of a record once known these are never NULL, not for an instant: a thread may be using the
 	 * number that another is closing. */
 	struct socket_row *socket; /* its row in the statistics, or the sink */
 	struct epoll_row *epoll;   /* FD_EPOLL: the same; else the sink */
+	uint64_t room_bytes; /* a longer write is looked at before the call (ahead.h) */
 	/* What is below is cleared when the record is given up. */
 	struct spin_state spin;
 	uint64_t cookie;	 /* SO_COOKIE; 0: not asked yet */
@@ -66,11 +77,21 @@ struct fdrec {
 	uint8_t has_row;     /* socket points to a row of its own, not to the sink */
 	uint8_t is_edge;       /* registered with EPOLLET the last time */
 	uint8_t is_looked_at;  /* addresses and buffer size are in the row */
+	uint8_t has_sent;      /* enum sent: what calls sent since the latest began (observe_begin) */
+	uint8_t shared_for;    /* calls until its writer counts as the only one: entry_begin() */
 	struct stats_addr local; /* listener: handed to accepted sockets */
+	struct class_slot *class_slot; /* class of the response under way, or NULL (classes.h) */
+	uint32_t port;	  /* what its class is keyed by: policy/class.h */
+	int32_t kept_error; /* met by a retry, owed to the host's next call; 0: none */
+	/* Of retries (retry.h); from `retrying` on, fields survive the record's restart. */
+	uint32_t retrying;   /* calls that are being gone on with */
+	uint32_t sending;    /* of them, those between the check of a retry and the end of its send */
+	uint32_t closing;    /* threads that are closing or replacing the descriptor right now */
+	uint32_t generation; /* closes, and sends that retries of other calls must not go on after */
 };
 
-/* 3 * 64: a number becomes an address by one lea and one shift; 200 cost every call 4 instructions. */
-_Static_assert(sizeof(struct fdrec) == 192, "the record's size is part of the fast path");
+/* A power of 2: a number becomes an address by one shift; 200 cost every call 4 instructions. */
+_Static_assert(sizeof(struct fdrec) == 256, "the record's size is part of the fast path");
 
 /* What fast paths compare with; changes only at fork. */
 struct fd_tags {
@@ -78,12 +99,12 @@ struct fd_tags {
 	uint32_t quiet, ignored; /* ignored: FD_NOT_SOCKET, and FD_OTHER_SOCKET without bit 0 */
 	uint32_t other_socket;
 };
-extern struct fd_tags fd_tags;
+extern HIDDEN struct fd_tags fd_tags;
 
 #define FDTABLE_CHUNK_BITS 9
 #define FDTABLE_CHUNKS 2048 /* 2^20 descriptors; higher numbers are passed through */
 
-extern struct fdrec *fdtable_chunk[FDTABLE_CHUNKS];
+extern HIDDEN struct fdrec *fdtable_chunk[FDTABLE_CHUNKS];
 
 /* The record of fd, or NULL when none was ever needed. Async-signal-safe, lock-free. */
 static inline struct fdrec *fdtable_find(int fd)

@@ -31,8 +31,8 @@ int socketpair(int domain, int type, int protocol, int pair[2])
 	/* Asked at their first use, not begun here: one end often goes to a child unused and is
 	 * closed out of our sight (libuv), and its number may be a file's next. */
 	if (r == 0) {
-		socket_closing(pair[0]);
-		socket_closing(pair[1]);
+		socket_renewed(pair[0]);
+		socket_renewed(pair[1]);
 	}
 	return r;
 }
@@ -74,7 +74,8 @@ int connect(int fd, const struct sockaddr *to, socklen_t to_bytes)
 {
 	int r = real.connect(fd, to, to_bytes);
 
-	socket_dialled(fd);
+	if (r == 0 || errno == EINPROGRESS) /* so the kernel has read the address */
+		socket_dialled(fd, to, to_bytes);
 	return r;
 }
 
@@ -118,21 +119,28 @@ int epoll_ctl(int epfd, int op, int fd, struct epoll_event *event)
 
 int close(int fd)
 {
-	socket_closing(fd);
-	return real.close(fd);
+	struct fdrec *closing = socket_closing(fd);
+	int r = real.close(fd);
+
+	socket_closed(closing);
+	return r;
 }
 
 int close_range(unsigned first, unsigned last, int flags)
 {
-	if (!(flags & CLOSE_RANGE_CLOEXEC))
-		socket_closing_range(first, last);
-	return real.close_range(first, last, flags);
+	int closing = !(flags & CLOSE_RANGE_CLOEXEC) && socket_closing_range(first, last);
+	int r = real.close_range(first, last, flags);
+
+	socket_closed_range(closing);
+	return r;
 }
 
 void closefrom(int first)
 {
-	socket_closing_range(first < 0 ? 0 : (unsigned)first, ~0u);
+	int closing = socket_closing_range(first < 0 ? 0 : (unsigned)first, ~0u);
+
 	real.closefrom(first);
+	socket_closed_range(closing);
 }
 
 int dup(int fd)
@@ -140,25 +148,29 @@ int dup(int fd)
 	int r = real.dup(fd);
 
 	if (r >= 0)
-		socket_closing(r); /* whatever the number stood for was closed out of our sight */
+		socket_renewed(r);
 	return r;
 }
 
 int dup2(int fd, int to)
 {
-	if (fd != to)
-		socket_closing(to);
-	return real.dup2(fd, to);
+	struct fdrec *closing = fd != to ? socket_closing(to) : NULL;
+	int r = real.dup2(fd, to);
+
+	socket_closed(closing);
+	return r;
 }
 
 int dup3(int fd, int to, int flags)
 {
-	if (fd != to)
-		socket_closing(to);
-	return real.dup3(fd, to, flags);
+	struct fdrec *closing = fd != to ? socket_closing(to) : NULL;
+	int r = real.dup3(fd, to, flags);
+
+	socket_closed(closing);
+	return r;
 }
 
-/* Wrapped for the blocking strategies, which must let a shutdown end a wait. */
+/* Ends a wait by itself: the kernel calls a socket shut for writing writable (POLLOUT). */
 int shutdown(int fd, int how)
 {
 	return real.shutdown(fd, how);

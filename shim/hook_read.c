@@ -8,8 +8,7 @@ COUNTED ssize_t counted_read(int fd, void *buf, size_t n, struct fdrec *rec)
 {
 	ssize_t r = real.read(fd, buf, n);
 
-	observe_read(fd, rec, r, 0);
-	return r;
+	return observe_read(fd, rec, r, 0);
 }
 
 ssize_t read(int fd, void *buf, size_t n)
@@ -25,8 +24,7 @@ COUNTED ssize_t counted_readv(int fd, const struct iovec *iov, int n, struct fdr
 {
 	ssize_t r = real.readv(fd, iov, n);
 
-	observe_read(fd, rec, r, 0);
-	return r;
+	return observe_read(fd, rec, r, 0);
 }
 
 ssize_t readv(int fd, const struct iovec *iov, int n)
@@ -42,8 +40,7 @@ COUNTED ssize_t counted_recv(int fd, void *buf, size_t n, int flags, struct fdre
 {
 	ssize_t r = real.recv(fd, buf, n, flags);
 
-	observe_read(fd, rec, r, 1);
-	return r;
+	return observe_read(fd, rec, r, 1);
 }
 
 ssize_t recv(int fd, void *buf, size_t n, int flags)
@@ -59,8 +56,7 @@ COUNTED ssize_t counted_recvfrom(int fd, void *buf, size_t n, int flags, struct 
 {
 	ssize_t r = real.recvfrom(fd, buf, n, flags, from, from_bytes);
 
-	observe_read(fd, rec, r, 1);
-	return r;
+	return observe_read(fd, rec, r, 1);
 }
 
 ssize_t recvfrom(int fd, void *buf, size_t n, int flags, struct sockaddr *from, socklen_t *from_bytes)
@@ -76,8 +72,7 @@ COUNTED ssize_t counted_recvmsg(int fd, struct msghdr *msg, int flags, struct fd
 {
 	ssize_t r = real.recvmsg(fd, msg, flags);
 
-	observe_read(fd, rec, r, 1);
-	return r;
+	return observe_read(fd, rec, r, 1);
 }
 
 ssize_t recvmsg(int fd, struct msghdr *msg, int flags)
@@ -114,8 +109,7 @@ COUNTED ssize_t counted___read_chk(int fd, void *buf, size_t n, size_t room, str
 {
 	ssize_t r = real.__read_chk(fd, buf, n, room);
 
-	observe_read(fd, rec, r, 0);
-	return r;
+	return observe_read(fd, rec, r, 0);
 }
 
 ssize_t __read_chk(int fd, void *buf, size_t n, size_t room)
@@ -131,8 +125,7 @@ COUNTED ssize_t counted___recv_chk(int fd, void *buf, size_t n, size_t room, int
 {
 	ssize_t r = real.__recv_chk(fd, buf, n, room, flags);
 
-	observe_read(fd, rec, r, 1);
-	return r;
+	return observe_read(fd, rec, r, 1);
 }
 
 ssize_t __recv_chk(int fd, void *buf, size_t n, size_t room, int flags)
@@ -148,8 +141,7 @@ COUNTED ssize_t counted___recvfrom_chk(int fd, void *buf, size_t n, size_t room,
 {
 	ssize_t r = real.__recvfrom_chk(fd, buf, n, room, flags, from, from_bytes);
 
-	observe_read(fd, rec, r, 1);
-	return r;
+	return observe_read(fd, rec, r, 1);
 }
 
 ssize_t __recvfrom_chk(int fd, void *buf, size_t n, size_t room, int flags, struct sockaddr *from, socklen_t *from_bytes)

@@ -6,6 +6,8 @@
  */
 #include "hooks.h"
 
+#include "entry.h"
+#include "observe.h"
 #include "socket.h"
 #include "thread.h"
 
@@ -57,6 +59,7 @@ static struct launch *take_launch(void)
 static void ended(void *unused)
 {
 	(void)unused;
+	entry_thread_ended();
 	thread_ended();
 }
 

@@ -8,10 +8,13 @@
 #include "config.h"
 #include "guard.h"
 #include "real.h"
+#include "retry.h"
+#include "site.h"
 #include "socket.h"
 #include "stats.h"
 #include "sys.h"
 #include "thread.h"
+#include "treat.h"
 
 #include <string.h>
 #include <sys/auxv.h>
@@ -31,6 +34,7 @@ static void begin_child(void)
 	/* A signal handler that runs in between must not count into the parent's file. */
 	store_release(&unspin_is_on, 0);
 	fdtable_next_epoch();
+	retry_begin_child();
 	thread_begin_child();
 	stats_begin_child();
 	store_release(&unspin_is_on, 1);
@@ -68,6 +72,8 @@ __attribute__((constructor)) static void begin(void)
 		say_problems(&config);
 	stats_configure(&config, environ);
 	action_configure(&config);
+	treat_configure(&config);
+	site_configure(&config);
 	fdtable_next_epoch();
 	if (config.value[CONFIG_mode] != MODE_OFF) {
 		__register_atfork(NULL, NULL, begin_child, &__dso_handle);

@@ -14,35 +14,54 @@
 #include <errno.h>
 #include <sys/types.h>
 
+#include "ahead.h"
 #include "guard.h"
+#include "request.h"
 #include "socket.h"
 #include "thread.h"
 
-enum observe_source {
-	FROM_MEMORY, /* write, writev, sendfile: short means the buffer was full */
-	FROM_SEND,   /* send and kin: the same, and only sockets accept the call */
-	FROM_PIPE,   /* splice: short or EAGAIN may come from the other side */
-};
+/*
+ * The descriptor's record when it is a stream socket we count, else NULL; claims the thread.
+ * is_proof: a call that only sockets accept has succeeded on it. Slow paths only.
+ */
+struct fdrec *observe_stream_record(int fd, int is_proof);
 
-/* One send-side call; flags are send()'s. Slow path of observe_write. */
-void observe_write_slow(int fd, ssize_t returned, size_t asked, int flags,
-			enum observe_source source);
+/*
+ * One send-side call that is not a full write on a quiet socket. Returns what the host is to
+ * see, which is `returned` unless the write was gone on with; errno accordingly.
+ */
+ssize_t observe_write_slow(const struct request *request, ssize_t returned);
 
-/* One receive-side call; is_recv: recv and kin, which only sockets accept. */
-void observe_read_slow(int fd, ssize_t returned, int is_recv);
+/*
+ * One receive-side call; is_recv: recv and kin, which only sockets accept. Returns what the host
+ * is to see: `returned`, or -1 where the kernel's "end of data" hides an error that a retry met.
+ */
+ssize_t observe_read_slow(int fd, ssize_t returned, int is_recv);
 
 /* One accept on a listener: the new descriptor, or -1 with errno. */
 void observe_accept(int listener, int returned, const struct sockaddr *peer,
 		    socklen_t peer_bytes);
 
-/* `rec` is what fdtable_find(fd) gave before the call: records are never freed, only restarted. */
-static inline void observe_write(int fd, struct fdrec *rec, ssize_t returned, size_t asked,
-				 int flags, enum observe_source source)
+/*
+ * Right before a call. Afterwards has_sent tells whether another call on the socket has sent
+ * something meanwhile: a signal handler's, as the call returned, or (mostly) another thread's.
+ * Then this one must not be gone on with: retry.h. Costs two instructions on the fast path.
+ */
+static inline void observe_begin(struct fdrec *rec)
 {
-	if (likely(rec) && likely(load_relaxed(&rec->tag) == fd_tags.quiet) &&
-	    likely((size_t)returned == asked) && likely(returned >= 0) &&
-	    likely(load_relaxed(&rec->user) == thread_self.id)) {
-		struct thread_row *self = thread_self.row; /* it has an id, so it has a row */
+	if (rec)
+		store_relaxed(&rec->has_sent, SENT_NOTHING);
+}
+
+/*
+ * The fast path: 1 when this was a full write on a quiet socket, counted; 0: not counted yet.
+ * `rec` is what fdtable_find(fd) gave before the call, and ahead_wanted() said no: the thread is
+ * its user, so it has an id and a row. Records are never freed, only restarted.
+ */
+static inline int observe_full_write(struct fdrec *rec, ssize_t returned, size_t asked)
+{
+	if (likely(load_relaxed(&rec->tag) == fd_tags.quiet) && likely((size_t)returned == asked)) {
+		struct thread_row *self = thread_self.row;
 		struct socket_row *row = rec->socket;
 
 		count_add(&self->total[TOTAL_WRITES], 1);
@@ -51,16 +70,18 @@ static inline void observe_write(int fd, struct fdrec *rec, ssize_t returned, si
 		count_add(&row->write_bytes, asked);
 		count_add(&rec->spin.response_bytes, asked);
 		store_relaxed(&rec->pending, 0);
-		return;
+		store_relaxed(&rec->has_sent, SENT_FULL);
+		return 1;
 	}
-	observe_write_slow(fd, returned, asked, flags, source);
+	return 0;
 }
 
-static inline void observe_read(int fd, struct fdrec *rec, ssize_t returned, int is_recv)
+static inline ssize_t observe_read(int fd, struct fdrec *rec, ssize_t returned, int is_recv)
 {
 	if (likely(rec) && likely(load_relaxed(&rec->tag) == fd_tags.quiet) &&
 	    likely(returned > 0) && likely(load_relaxed(&rec->user) == thread_self.id) &&
-	    likely(rec->is_looked_at)) {
+	    likely(rec->is_looked_at) &&
+	    likely(load_relaxed(&rec->spin.response_bytes) <= load_relaxed(&rec->room_bytes))) {
 		struct thread_row *self = thread_self.row;
 		struct socket_row *row = rec->socket;
 		uint64_t response = load_relaxed(&rec->spin.response_bytes);
@@ -75,9 +96,9 @@ static inline void observe_read(int fd, struct fdrec *rec, ssize_t returned, int
 			count_add(&self->total[TOTAL_RESPONSES], 1);
 			socket_note_response(row, response);
 		}
-		return;
+		return returned;
 	}
-	observe_read_slow(fd, returned, is_recv);
+	return observe_read_slow(fd, returned, is_recv);
 }
 
 #endif

@@ -131,6 +131,8 @@ struct real real = {
 #include "symbols.def"
 };
 
+int (*real_find_object)(void *, struct frame_object *);
+
 void real_resolve(void)
 {
 	void *found;
@@ -142,4 +144,6 @@ void real_resolve(void)
 	if (found)                                                    \
 		__atomic_store_n((void **)&real.name, found, __ATOMIC_RELEASE);
 #include "symbols.def"
+	found = dlsym(RTLD_DEFAULT, "_dl_find_object");
+	real_find_object = (int (*)(void *, struct frame_object *))found;
 }

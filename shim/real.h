@@ -24,14 +24,23 @@
 #include <sys/uio.h>
 #include <time.h>
 
+#include "atomic.h"
+
 struct real {
 #define SYM(class, ret, name, params, args, raw) ret(*name) params;
 #include "symbols.def"
 };
 
-extern struct real real;
+extern HIDDEN struct real real;
 
 /* Looks every symbol up with dlsym(RTLD_NEXT). Constructor only. */
 void real_resolve(void);
+
+/*
+ * glibc's _dl_find_object: the mapped object an address lies in, found without a lock; safe in
+ * signal handlers. NULL before glibc 2.35 and before the constructor.
+ */
+struct frame_object;
+extern int (*real_find_object)(void *address, struct frame_object *ret);
 
 #endif

@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 #include "socket.h"
 
-#include "epoll_map.h"
+#include "ahead.h"
+#include "classes.h"
 #include "fdlock.h"
 #include "guard.h"
 #include "stats.h"
+#include "retry.h"
 #include "sys.h"
 #include "thread.h"
 
 #include <netinet/in.h>
+#include <stddef.h>
 #include <string.h>
-#include <sys/epoll.h>
 
 int unspin_is_on;
 
@@ -29,6 +31,8 @@ void socket_end_response(struct fdrec *rec)
 		return;
 	thread_add(TOTAL_RESPONSES, 1);
 	socket_note_response(rec->socket, bytes);
+	if (rec->class_slot)
+		class_response(&rec->class_slot->memory, bytes);
 }
 
 /* The row goes to the closed ones, unless another socket has it by now. */
@@ -46,15 +50,16 @@ static void wipe(struct fdrec *rec)
 	/* One by one: an assignment of the whole struct clears lock and pointers on its way. */
 	store_relaxed(&rec->socket, &stats_socket_sink);
 	store_relaxed(&rec->epoll, &stats_epoll_sink);
-	store_relaxed(&rec->user, FD_NO_USER);
+	store_relaxed(&rec->users, FD_NO_USER);
 	store_relaxed(&rec->pending, 0);
-	store_relaxed(&rec->epoll_fd, -1);
+	store_relaxed(&rec->room_bytes, AHEAD_FRESH_ROOM);
+	/* Retries and closes in progress count in the fields from `retrying` on: those stay. */
 	memset((char *)rec + offsetof(struct fdrec, spin), 0,
-	       sizeof(*rec) - offsetof(struct fdrec, spin));
+	       offsetof(struct fdrec, retrying) - offsetof(struct fdrec, spin));
+	store_relaxed(&rec->epoll_fd, -1);
 }
 
-/* Ends what the record stood for: last response, row, budget. Lock held. */
-static void give_up(struct fdrec *rec)
+void socket_give_up(struct fdrec *rec)
 {
 	enum fd_kind kind = fdrec_kind(rec);
 
@@ -90,10 +95,9 @@ static enum socket_kind kind_of(int domain, int protocol)
 	return protocol == 262 /* IPPROTO_MPTCP */ ? SOCKET_KIND_MPTCP : SOCKET_KIND_OTHER;
 }
 
-/* Starts a record of the given meaning on whatever was there before. Lock held. */
-static void start(int fd, struct fdrec *rec, enum fd_kind kind, enum socket_kind socket_kind)
+void socket_start(int fd, struct fdrec *rec, enum fd_kind kind, enum socket_kind socket_kind)
 {
-	give_up(rec);
+	socket_give_up(rec);
 	rec->socket_kind = socket_kind;
 	if (kind == FD_QUIET || kind == FD_LISTENER) {
 		take_row(fd, rec);
@@ -108,24 +112,24 @@ static void ask_what(int fd, struct fdrec *rec)
 	int domain, protocol;
 
 	if (type == -ENOTSOCK) {
-		start(fd, rec, FD_NOT_SOCKET, SOCKET_KIND_UNKNOWN);
+		socket_start(fd, rec, FD_NOT_SOCKET, SOCKET_KIND_UNKNOWN);
 		return;
 	}
 	if (type < 0) { /* EBADF, or a filter refuses: pass through, ask again next time */
-		give_up(rec);
+		socket_give_up(rec);
 		return;
 	}
 	if (type != SOCK_STREAM) {
-		start(fd, rec, FD_OTHER_SOCKET, SOCKET_KIND_UNKNOWN);
+		socket_start(fd, rec, FD_OTHER_SOCKET, SOCKET_KIND_UNKNOWN);
 		return;
 	}
 	if (!stats_begin()) {
-		give_up(rec);
+		socket_give_up(rec);
 		return;
 	}
 	domain = sys_sockopt_int(fd, SOL_SOCKET, SO_DOMAIN);
 	protocol = sys_sockopt_int(fd, SOL_SOCKET, SO_PROTOCOL);
-	start(fd, rec, sys_sockopt_int(fd, SOL_SOCKET, SO_ACCEPTCONN) == 1 ? FD_LISTENER : FD_QUIET,
+	socket_start(fd, rec, sys_sockopt_int(fd, SOL_SOCKET, SO_ACCEPTCONN) == 1 ? FD_LISTENER : FD_QUIET,
 	      kind_of(domain, protocol));
 	rec->cookie = sys_cookie(fd);
 	rec->socket->cookie = rec->cookie;
@@ -152,7 +156,8 @@ static void adopt(int fd, struct fdrec *rec)
 	enum fd_kind kind = fdrec_kind(rec);
 
 	rec->budget_bytes = 0; /* the parent accounts for it */
-	rec->user = FD_NO_USER;
+	rec->users = FD_NO_USER;
+	rec->writing = 0; /* threads that were are not in the child */
 	if (kind == FD_EPOLL) {
 		rec->epoll = &stats_epoll_sink;
 		rec->has_row = 0;
@@ -162,6 +167,13 @@ static void adopt(int fd, struct fdrec *rec)
 		rec->is_looked_at = 0;
 	}
 	fdrec_set_kind(rec, kind);
+}
+
+/* The same socket as ever; or a filter that lets nobody ask: a refusal makes no stranger. */
+static int is_believed(int fd, const struct fdrec *rec)
+{
+	return (rec->cookie && rec->cookie == sys_cookie(fd)) ||
+	       sys_is_refusal(sys_sockopt_int(fd, SOL_SOCKET, SO_TYPE));
 }
 
 enum fd_kind socket_resolve(int fd, struct fdrec *rec)
@@ -180,7 +192,7 @@ enum fd_kind socket_resolve(int fd, struct fdrec *rec)
 	else if (!fdrec_is_current(rec))
 		adopt(fd, rec);
 	if (fdrec_kind(rec) == FD_DOUBT) {
-		if (rec->cookie && rec->cookie == sys_cookie(fd)) {
+		if (is_believed(fd, rec)) {
 			rec->socket->closed_ns = 0;
 			fdrec_set_kind(rec, spin_is_stalled(&rec->spin) ? FD_STALLED : FD_QUIET);
 		} else {
@@ -217,8 +229,7 @@ int socket_validate(int fd, struct fdrec *rec)
 	return 0;
 }
 
-/* The record of a descriptor number the kernel has just given out, locked; NULL: leave it. */
-static struct fdrec *begin_new(int fd)
+struct fdrec *socket_begin_new(int fd)
 {
 	struct fdrec *rec;
 
@@ -232,117 +243,19 @@ static struct fdrec *begin_new(int fd)
 void socket_created(int fd, int domain, int type, int protocol)
 {
 	struct guard g = guard_enter();
-	struct fdrec *rec = begin_new(fd);
+	struct fdrec *rec = socket_begin_new(fd);
 	int is_ip = domain == AF_INET || domain == AF_INET6;
 
 	if (rec) {
 		/* SOCK_STREAM over IP without a protocol is TCP (ip(7)). */
 		if ((type & 15) == SOCK_STREAM)
-			start(fd, rec, FD_QUIET,
+			socket_start(fd, rec, FD_QUIET,
 			      kind_of(domain, is_ip && !protocol ? IPPROTO_TCP : protocol));
 		else
-			start(fd, rec, FD_OTHER_SOCKET, SOCKET_KIND_UNKNOWN);
+			socket_start(fd, rec, FD_OTHER_SOCKET, SOCKET_KIND_UNKNOWN);
 		fdrec_unlock(rec);
 	}
 	guard_leave(g);
-}
-
-static void store_addr(struct stats_addr *to, const void *from, unsigned bytes)
-{
-	const struct sockaddr_in *in = from;
-	const struct sockaddr_in6 *in6 = from;
-
-	if (bytes < sizeof(sa_family_t))
-		return;
-	memset(to, 0, sizeof(*to));
-	to->family = in->sin_family;
-	if (in->sin_family == AF_INET && bytes >= sizeof(*in)) {
-		to->port = ntohs(in->sin_port);
-		memcpy(to->ip, &in->sin_addr, 4);
-	} else if (in->sin_family == AF_INET6 && bytes >= sizeof(*in6)) {
-		to->port = ntohs(in6->sin6_port);
-		memcpy(to->ip, &in6->sin6_addr, 16);
-		to->scope = in6->sin6_scope_id;
-	}
-}
-
-static void ask_addr(int fd, long call, struct stats_addr *to)
-{
-	struct sockaddr_storage address;
-	unsigned bytes = sizeof(address);
-
-	if (sys_call(call, fd, &address, &bytes, 0, 0, 0) == 0)
-		store_addr(to, &address, bytes < sizeof(address) ? bytes : sizeof(address));
-}
-
-void socket_listening(int fd)
-{
-	struct guard g = guard_enter();
-	struct fdrec *rec = unspin_is_on ? fdtable_get(fd) : NULL;
-
-	if (rec && socket_resolve(fd, rec) >= FD_QUIET && fdrec_try_lock(rec)) {
-		rec->socket->is_listener = 1;
-		ask_addr(fd, SYS_getsockname, &rec->local);
-		rec->socket->local = rec->local;
-		fdrec_set_kind(rec, FD_LISTENER);
-		fdrec_unlock(rec);
-	}
-	guard_leave(g);
-}
-
-void socket_dialled(int fd)
-{
-	struct guard g = guard_enter();
-	struct fdrec *rec = unspin_is_on ? fdtable_get(fd) : NULL;
-
-	if (rec && socket_resolve(fd, rec) >= FD_QUIET)
-		rec->socket->is_dialled = 1;
-	guard_leave(g);
-}
-
-void socket_accepted(int listener, int fd, const struct sockaddr *peer, socklen_t peer_bytes)
-{
-	struct guard g = guard_enter();
-	struct fdrec *from = fdtable_get(listener), *rec;
-	int is_known = from && socket_resolve(listener, from) == FD_LISTENER;
-
-	rec = begin_new(fd); /* after the listener: one lock at a time */
-	if (rec && is_known) {
-		start(fd, rec, FD_QUIET, (enum socket_kind)from->socket_kind);
-		rec->has_lowat = from->has_lowat; /* both inherited from the listener */
-		rec->is_host_fixed = from->is_host_fixed;
-		rec->socket->local = rec->local = from->local;
-		if (peer)
-			store_addr(&rec->socket->peer, peer, peer_bytes);
-	} else if (rec) {
-		give_up(rec); /* whatever it is: asked at its first use */
-	}
-	if (rec)
-		fdrec_unlock(rec);
-	guard_leave(g);
-}
-
-void epoll_created(int epfd)
-{
-	struct guard g = guard_enter();
-	struct fdrec *rec = unspin_is_on ? fdtable_get(epfd) : NULL;
-
-	/* Begins the region too: a master that inherits its listeners over exec (nginx's upgrade)
-	 * makes no socket itself, and its workers have no rights to make a file later. */
-	if (rec && stats_begin() && fdrec_try_lock(rec)) {
-		start(epfd, rec, FD_EPOLL, SOCKET_KIND_UNKNOWN);
-		fdrec_unlock(rec);
-	}
-	guard_leave(g);
-}
-
-COLD void epoll_take_row(int epfd, struct fdrec *rec)
-{
-	if (!fdrec_try_lock(rec))
-		return;
-	rec->has_row = 1; /* or the sink for good: rows are not asked for at every wait */
-	rec->epoll = stats_claim_epoll(epfd);
-	fdrec_unlock(rec);
 }
 
 void socket_host_fixed(int fd)
@@ -359,111 +272,4 @@ void socket_host_lowat(int fd, int bytes)
 
 	if (rec)
 		rec->has_lowat = bytes > 0;
-}
-
-/* In a vfork child our memory is the parent's, whose descriptors stay open. */
-static int is_foreign_process(void)
-{
-	const struct stats_header *h = load_acquire(&stats.header);
-
-	return h && sys_getpid() != h->pid;
-}
-
-void socket_closing(int fd)
-{
-	struct fdrec *rec = fdtable_find(fd);
-	struct guard g;
-
-	if (!rec || fdrec_kind(rec) == FD_UNKNOWN)
-		return;
-	g = guard_enter();
-	if (!is_foreign_process() && fdrec_try_lock(rec)) {
-		give_up(rec);
-		fdrec_unlock(rec);
-	}
-	guard_leave(g);
-}
-
-void socket_closing_range(unsigned first, unsigned last)
-{
-	unsigned end = (unsigned)fdtable_end();
-
-	for (unsigned fd = first; fd < end && fd <= last; fd++)
-		socket_closing((int)fd);
-}
-
-void socket_doubt(int fd)
-{
-	struct fdrec *rec = fdtable_find(fd);
-	enum fd_kind kind = rec ? fdrec_kind(rec) : FD_UNKNOWN;
-	struct guard g;
-
-	if ((kind != FD_QUIET && kind != FD_STALLED) || !fdrec_is_current(rec))
-		return;
-	g = guard_enter();
-	if (fdrec_try_lock(rec)) {
-		if (!rec->cookie)
-			rec->cookie = rec->socket->cookie = sys_cookie(fd);
-		spin_release(&rec->spin);
-		rec->socket->closed_ns = sys_now(); /* readers say "closing" */
-		fdrec_set_kind(rec, FD_DOUBT);
-		fdrec_unlock(rec);
-	}
-	guard_leave(g);
-}
-
-void socket_look(int fd, struct fdrec *rec)
-{
-	struct socket_row *row = rec->socket;
-	int sndbuf;
-
-	rec->is_looked_at = 1;
-	if (!rec->has_row)
-		return;
-	ask_addr(fd, SYS_getsockname, &row->local);
-	if (!row->peer.family)
-		ask_addr(fd, SYS_getpeername, &row->peer);
-	sndbuf = sys_sockopt_int(fd, SOL_SOCKET, SO_SNDBUF);
-	if (sndbuf > 0) {
-		row->sndbuf_now = (uint64_t)sndbuf;
-		if (!row->sndbuf_start)
-			row->sndbuf_start = row->sndbuf_now;
-	}
-}
-
-void epoll_registered(int epfd, int op, int fd, const struct epoll_event *event)
-{
-	struct fdrec *rec = fdtable_get(fd);
-	struct guard g = guard_enter();
-
-	if (!rec)
-		goto out;
-	if (stats_has_begun()) {
-		struct epoll_row *row = epoll_row_of(epfd);
-
-		count_add(op == EPOLL_CTL_ADD   ? &row->adds
-			  : op == EPOLL_CTL_MOD ? &row->mods
-						: &row->dels,
-			  1);
-	}
-	/* The host has dealt with the socket's last event: it was not for nothing. */
-	store_relaxed(&rec->pending, 0);
-	if (op == EPOLL_CTL_DEL) {
-		if (load_relaxed(&rec->epoll_fd) == epfd)
-			store_relaxed(&rec->epoll_fd, -1);
-		socket_doubt(fd);
-		goto out;
-	}
-	epoll_map_note(epfd, fd, event->data.u64);
-	rec->is_edge = (event->events & EPOLLET) != 0;
-	/* A registered number that was a file before may be a socket by now. */
-	if (op == EPOLL_CTL_ADD && fdrec_kind(rec) == FD_NOT_SOCKET)
-		store_relaxed(&rec->tag, FD_UNKNOWN);
-	/* Registered for writing after a stall: the thread means to wait, not to spin. */
-	if (fdrec_kind(rec) == FD_STALLED && fdrec_try_lock(rec)) {
-		spin_release(&rec->spin);
-		fdrec_unlock(rec);
-	}
-out:
-	guard_leave(g);
 }

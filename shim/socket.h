@@ -19,7 +19,20 @@
 #include "stats.h"
 
 /* Set to 1 at the end of the constructor when the mode is not off; never cleared. */
-extern int unspin_is_on;
+extern HIDDEN int unspin_is_on;
+
+/* For socket_*.c and epoll_set.c: */
+
+/* The record of a descriptor number the kernel has just given out, locked; NULL: leave it. */
+struct fdrec *socket_begin_new(int fd);
+
+/* Starts a record of the given meaning on whatever was there before. Lock held. */
+void socket_start(int fd, struct fdrec *rec, enum fd_kind kind, enum socket_kind socket_kind);
+
+/* Ends what the record stood for: last response, row, budget. Lock held. */
+void socket_give_up(struct fdrec *rec);
+
+/* For everybody: */
 
 /*
  * Makes the record current and returns its kind; asks the kernel once if it is not known.
@@ -34,7 +47,7 @@ int socket_validate(int fd, struct fdrec *rec);
 void socket_created(int fd, int domain, int type, int protocol);
 void socket_accepted(int listener, int fd, const struct sockaddr *peer, socklen_t peer_bytes);
 void socket_listening(int fd);
-void socket_dialled(int fd);
+void socket_dialled(int fd, const struct sockaddr *to, socklen_t to_bytes);
 void epoll_created(int epfd);
 
 /* Gives the set a row, at its first wait or epoll_ctl once there is a region. */
@@ -53,11 +66,19 @@ static inline struct epoll_row *epoll_row_of(int epfd)
 	return set->epoll;
 }
 
-/* The descriptor is about to be closed, or replaced by dup2. */
-void socket_closing(int fd);
+/*
+ * The descriptor is about to be closed, or replaced by dup2; afterwards socket_closed() of what was
+ * returned, so that retries know what lies between (retry.h).
+ */
+struct fdrec *socket_closing(int fd);
+void socket_closed(struct fdrec *token);
 
 /* The same for first...last (close_range). */
-void socket_closing_range(unsigned first, unsigned last);
+int socket_closing_range(unsigned first, unsigned last);
+void socket_closed_range(int token);
+
+/* The number was given out anew: what it stood for was closed out of our sight. */
+void socket_renewed(int fd);
 
 /* The host called setsockopt with SO_SNDBUF, or with TCP_NOTSENT_LOWAT (0 takes it back). */
 void socket_host_fixed(int fd);

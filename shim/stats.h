@@ -23,13 +23,14 @@ struct stats {
 	struct socket_row *sockets;
 	struct epoll_row *epolls;
 	struct decision_row *decisions;
+	struct class_row *classes;
 };
 
-extern struct stats stats;
+extern HIDDEN struct stats stats;
 
 /* The row of sockets and epoll sets that got none: written, never read. */
-extern struct socket_row stats_socket_sink;
-extern struct epoll_row stats_epoll_sink;
+extern HIDDEN struct socket_row stats_socket_sink;
+extern HIDDEN struct epoll_row stats_epoll_sink;
 
 /* Remembers the settings and where files go. Constructor only; no file is made yet. */
 void stats_configure(const struct config *config, char *const *environment);
@@ -60,7 +61,7 @@ void stats_close_socket(struct socket_row *row);
 struct epoll_row *stats_claim_epoll(int epfd);
 
 /* What was counted before the region: servers often start their pool, and wait, first. */
-extern uint64_t stats_early[TOTAL_COUNT];
+extern HIDDEN uint64_t stats_early[TOTAL_COUNT];
 
 /* Locked add to a process-wide cell: cold paths only. No-op before the region exists. */
 void stats_global_add(enum global id, uint64_t n);

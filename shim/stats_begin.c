@@ -45,6 +45,7 @@ void stats_configure(const struct config *config, char *const *environment)
 		   sizeof(struct socket_row));
 	at = place(SECTION_EPOLLS, at, EPOLL_ROWS, sizeof(struct epoll_row));
 	at = place(SECTION_DECISIONS, at, DECISION_ROWS, sizeof(struct decision_row));
+	at = place(SECTION_CLASSES, at, STATS_CLASS_ROWS, sizeof(struct class_row));
 	region_bytes = (at + 4095) & ~4095ull;
 }
 
@@ -130,6 +131,7 @@ static void point_into(struct stats_header *h)
 	stats.sockets = (void *)(base + plan[SECTION_SOCKETS].offset);
 	stats.epolls = (void *)(base + plan[SECTION_EPOLLS].offset);
 	stats.decisions = (void *)(base + plan[SECTION_DECISIONS].offset);
+	stats.classes = (void *)(base + plan[SECTION_CLASSES].offset);
 	/* Pairs with stats_has_begun(): whoever sees the header sees the pointers. */
 	store_release(&stats.header, h);
 }

@@ -5,7 +5,7 @@
  * One file per process, named `<pid>` in the statistics directory (shim/stats_dir.h), mapped
  * shared by the process and sized once. It outlives the process: the file is also the dump.
  *
- *	header | threads[] | sockets[] | epolls[] | decisions[]
+ *	header | threads[] | sockets[] | epolls[] | decisions[] | classes[]
  *
  * Rules that always hold:
  *  - header.magic is stored last (release): a file without it is still being made, or foreign.
@@ -24,7 +24,7 @@
 #include <stdint.h>
 
 #define STATS_MAGIC 0x314e495053ULL /* "SPIN1" */
-#define STATS_VERSION 1
+#define STATS_VERSION 2
 
 enum total {
 #define TOTAL(id, name, unit, help) TOTAL_##id,
@@ -105,6 +105,8 @@ struct socket_row {
 	uint32_t is_dialled;	/* 1 when connect() was called on it */
 	uint32_t strategy;	/* enum strategy */
 	uint32_t reason;	/* enum reason */
+	uint32_t class_index;	/* into classes[], plus 1; 0: none */
+	uint32_t padding;
 	uint64_t cookie;	/* SO_COOKIE, 0 before it was needed */
 	uint64_t opened_ns;	/* CLOCK_MONOTONIC, when the row was claimed */
 	uint64_t closed_ns;	/* 0 while open; set in ROW_OPEN: perhaps closed, out of our sight */
@@ -123,6 +125,19 @@ struct epoll_row {
 #include "stats.def"
 };
 
+/* What was learnt of one class of responses (policy/class.h). */
+struct class_row {
+	uint32_t state; /* enum row_state; stored last */
+	uint32_t turn;
+	uint64_t site;	 /* return address in the process */
+	uint32_t port;	 /* of the listener; of a dialled peer plus 65536; 0 unknown */
+	uint32_t bucket; /* log2 of the first write's bytes */
+#define CLASS(name, unit, help) uint64_t name;
+#include "stats.def"
+};
+
+#define STATS_CLASS_ROWS 256
+
 /* One decision that changed something or a socket's reason, newest overwrite oldest. */
 struct decision_row {
 	uint64_t sequence; /* 1, 2, 3 ...; 0 = never used; stored last (release) */
@@ -135,7 +150,7 @@ struct decision_row {
 };
 
 enum section_id { SECTION_THREADS, SECTION_SOCKETS, SECTION_EPOLLS, SECTION_DECISIONS,
-		  SECTION_COUNT };
+		  SECTION_CLASSES, SECTION_COUNT };
 
 struct section {
 	uint64_t offset; /* from the start of the file */

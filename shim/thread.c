@@ -14,6 +14,7 @@ _Static_assert((int)ROLE_IS_REACTOR == (int)ROLE_REACTOR && (int)ROLE_IS_WORKER 
 	       "probes/role.h and the statistics layout number the roles alike");
 
 __thread struct thread_self thread_self __attribute__((tls_model("initial-exec")));
+__thread uint64_t thread_ids __attribute__((tls_model("initial-exec")));
 
 static uint32_t next_id;
 static struct thread_context *contexts; /* one per thread row, mapped with the first */
@@ -60,6 +61,7 @@ void thread_claim(void)
 	thread_self.context = &all[row - stats.threads];
 	fence_signal();
 	thread_self.id = add_relaxed(&next_id, 1);
+	thread_ids = (uint64_t)thread_self.id << 32 | thread_self.id;
 }
 
 void thread_started(void)
@@ -82,6 +84,7 @@ void thread_ended(void)
 
 	fdlock_release_all(); /* of what a cancellation cut off */
 	thread_self.id = 0;
+	thread_ids = 0;
 	fence_signal();
 	thread_self.context = NULL;
 	fence_signal();
@@ -94,6 +97,7 @@ void thread_ended(void)
 void thread_begin_child(void)
 {
 	memset(&thread_self, 0, sizeof(thread_self));
+	thread_ids = 0;
 	fdlock_release_all();
 }
 

@@ -28,6 +28,10 @@ struct thread_context {
 	uint64_t wait_return_ns;	       /* of the last clocked one */
 	uint32_t clocked_waits; /* how many more waits to take the time of: set at a stall */
 	uint32_t outs;
+	uint32_t spin_score;	/* episodes since the thread last yielded after a stall */
+	uint32_t has_yielded;	/* it has waited after a stall and come back, some time */
+	struct fdrec *entered;	/* entry_begin(): the outermost call at work; NULL: none */
+	uint64_t blocked_ns, blocked_turn; /* waited inside calls in the turn that began at wait no. */
 	uint64_t multi_events;	/* events of waits on more than one descriptor */
 	uint32_t role_countdown; /* waits and slow-path calls until the role is inferred again */
 	struct {
@@ -36,7 +40,7 @@ struct thread_context {
 	} out[THREAD_OUT_MAX];
 };
 
-/* Thread-local: 24 bytes of the initial-exec TLS block (a preload may use under 256). */
+/* Thread-local: 24 bytes, and 8 below, of the initial-exec TLS block (a preload may use under 256). */
 struct thread_self {
 	struct thread_row *row;		/* NULL: none yet, or none free */
 	struct thread_context *context; /* NULL exactly when row is */
@@ -44,7 +48,13 @@ struct thread_self {
 	uint32_t has_no_row;		/* asked and refused: do not ask at every call */
 };
 
-extern __thread struct thread_self thread_self __attribute__((tls_model("initial-exec")));
+extern HIDDEN __thread struct thread_self thread_self __attribute__((tls_model("initial-exec")));
+
+/*
+ * What fdrec.users is where this thread is both user and writer: its id twice. A variable of its
+ * own, or compilers keep the other's address in a register across the host's call: 4 instructions.
+ */
+extern HIDDEN __thread uint64_t thread_ids __attribute__((tls_model("initial-exec")));
 
 /* Makes sure the thread has an id, and a row if there is one. Keeps errno. */
 void thread_claim(void);

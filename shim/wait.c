@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "wait.h"
 
+#include "classes.h"
 #include "epoll_map.h"
 #include "fdlock.h"
 #include "sys.h"
@@ -125,6 +126,8 @@ static void note_drained(struct fdrec *rec)
 		return;
 	thread_add(TOTAL_DRAIN_NS, drain);
 	thread_add(TOTAL_DRAINS, 1);
+	if (rec->class_slot)
+		class_drained(&rec->class_slot->memory, drain);
 	if (drain > load_relaxed(&rec->socket->drain_ns_max))
 		store_relaxed(&rec->socket->drain_ns_max, drain);
 }

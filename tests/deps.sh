@@ -11,6 +11,7 @@
 table='
 compiler, make, C headers|gcc make /usr/include/stdio.h /usr/include/linux/seccomp.h|gcc make libc6-dev linux-libc-dev
 unit tests|/usr/include/cmocka.h|libcmocka-dev
+names of call sites in `unspin stat` (optional)|/usr/include/elfutils/libdwfl.h|libdw-dev
 contract tests: read the built library|nm readelf|binutils
 contract tests: count and refuse system calls|strace|strace
 contract tests: a program of another libc|musl-gcc|musl-tools

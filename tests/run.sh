@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 #
-# Runs groups of tests and counts them:  tests/run.sh unit contract integration lab
+# Runs groups of tests and counts them:  tests/run.sh unit contract integration lab transparency
 #
 #   unit    every $B/unit/test_* (cmocka programs)
 #   others  every executable test_* below tests/GROUP/

@@ -140,6 +140,25 @@ static void say_grown(const struct facts *facts, FILE *out)
 	fputs(", so that more of a response is handed over at once.\n", out);
 }
 
+/* What was done about stalled writes inside the server's own calls. */
+static void say_inside(const struct facts *facts, FILE *out)
+{
+	uint64_t finished = facts->total[TOTAL_FINISHED_CALLS];
+	uint64_t blocked = facts->total[TOTAL_BLOCKED_CALLS];
+
+	if (finished)
+		fprintf(out, "The shim finished %s stalled %s inside the server's own call",
+			text_count(finished), many(finished, "write", "writes"));
+	if (finished && blocked)
+		fprintf(out, ", waiting %s in all instead of spinning",
+			text_duration(facts->total[TOTAL_BLOCKED_NS]));
+	if (finished)
+		fputs(".\n", out);
+	if (facts->total[TOTAL_BLOCK_LIMITS])
+		fprintf(out, "%s of its waits ended at the limit (block_max_ms).\n",
+			text_count(facts->total[TOTAL_BLOCK_LIMITS]));
+}
+
 /* Of the sockets that stalled and were left alone, the commonest reason. */
 static void say_untreated(const struct facts *facts, FILE *out)
 {
@@ -249,7 +268,7 @@ static void say_untracked(const struct facts *facts, FILE *out)
 
 /* What was wrong comes first; the rules of the second table do not count as "wrong". */
 static rule *const faults[] = { say_off,       say_idle,      say_spin,	  say_stalls, say_grown,
-				say_untreated, say_observing, say_limits, say_wakeups };
+				say_inside,    				say_untreated, say_observing, say_limits, say_wakeups };
 static rule *const remarks[] = { say_untracked, say_settings };
 
 char *advice_text(const struct stats_view *view)

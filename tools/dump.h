@@ -30,6 +30,7 @@ void dump_text_sockets(FILE *out, const struct stats_view *view, bool all);
 void dump_text_decisions(FILE *out, const struct stats_view *view, bool all);
 void dump_text_threads(FILE *out, const struct stats_view *view, bool all);
 void dump_text_epolls(FILE *out, const struct stats_view *view, bool all);
+void dump_text_classes(FILE *out, const struct stats_view *view, bool all);
 
 /* The newest decisions first: fills ret_rows (caller frees), returns how many. */
 uint32_t dump_decisions(const struct stats_view *view, struct decision_row **ret_rows);

@@ -7,6 +7,7 @@
 #include "derive.h"
 #include "names.h"
 #include "settings.h"
+#include "symbol.h"
 
 static void emit_counters(struct emit *emit, enum scope scope, const void *base)
 {
@@ -81,6 +82,19 @@ static void emit_epoll(struct emit *emit, const struct stats_view *view, uint32_
 #define EPOLL_FIELD(name, unit, type, value, help) emit_##type(emit, #name, value);
 #include "fields.def"
 	emit_counters(emit, SCOPE_EPOLLS, &row);
+	emit_end(emit);
+}
+
+static void emit_class(struct emit *emit, const struct stats_view *view, uint32_t index)
+{
+	struct class_row row;
+
+	if (!read_class(view, index, &row))
+		return;
+	emit_object(emit, NULL);
+#define CLASS_FIELD(name, unit, type, value, help) emit_##type(emit, #name, value);
+#include "fields.def"
+	emit_counters(emit, SCOPE_CLASSES, &row);
 	emit_end(emit);
 }
 
@@ -205,6 +219,7 @@ void dump_json(struct emit *emit, const char *key, const struct stats_view *view
 	emit_rows(emit, names_scopes[SCOPE_SOCKETS].name, view, SECTION_SOCKETS, emit_socket);
 	emit_rows(emit, "threads", view, SECTION_THREADS, emit_thread);
 	emit_rows(emit, names_scopes[SCOPE_EPOLLS].name, view, SECTION_EPOLLS, emit_epoll);
+	emit_rows(emit, names_scopes[SCOPE_CLASSES].name, view, SECTION_CLASSES, emit_class);
 	emit_decisions(emit, view);
 	emit_config(emit, view);
 	emit_problems(emit, view);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include "derive.h"
 #include "names.h"
+#include "symbol.h"
 #include "table.h"
 #include "text.h"
 
@@ -249,6 +250,64 @@ void dump_text_epolls(FILE *out, const struct stats_view *view, bool all)
 		table_cell(&table, "%s", names_row_state(row.state));
 		for (unsigned c = 0; c < scope->count; c++)
 			table_cell(&table, "%s", text_short(names_cell(&scope->counters[c], &row)));
+	}
+	table_print(&table, out, INDENT);
+	free(list);
+}
+
+static bool class_keys(const struct stats_view *view, struct ranked *rank)
+{
+	struct class_row row;
+
+	if (!read_class(view, rank->index, &row))
+		return false;
+	rank->first = row.stalls;
+	rank->second = row.sockets;
+	return row.stalls || row.need_bytes;
+}
+
+/* What a class does after a stall, in a word. */
+static const char *habit(const struct class_row *row)
+{
+	if (row->spin_score)
+		return "spins";
+	return row->yield_score ? "yields" : "-";
+}
+
+void dump_text_classes(FILE *out, const struct stats_view *view, bool all)
+{
+	static const struct table_column columns[] = {
+		{ .title = "SIDE" },
+		{ .title = "PORT", .is_right = true },
+		{ .title = "SOCKETS", .is_right = true },
+		{ .title = "STALLS", .is_right = true },
+		{ .title = "RESPONSE", .is_right = true },
+		{ .title = "AFTER A STALL" },
+		{ .title = "DRAIN", .is_right = true },
+		{ .title = "TRIP", .is_right = true },
+		{ .title = "CALLED FROM", .is_wrapped = true },
+	};
+	struct class_row row;
+	struct table table;
+	uint32_t count, shown;
+	struct ranked *list = rank(view, SECTION_CLASSES, class_keys, &count);
+
+	shown = limit(count, OTHERS_SHOWN, all);
+	table_begin(&table, columns, COUNT(columns));
+	if (count)
+		print_title(out, "CLASSES OF RESPONSES", shown, count, "stalls");
+	for (uint32_t i = 0; i < shown; i++) {
+		if (!read_class(view, list[i].index, &row))
+			continue;
+		table_cell(&table, "%s", row.port >= 65536 ? "dialled" : "accepted");
+		table_cell(&table, "%u", row.port % 65536);
+		table_cell(&table, "%s", text_short(row.sockets));
+		table_cell(&table, "%s", text_short(row.stalls));
+		table_cell(&table, "%s", text_bytes(row.need_bytes));
+		table_cell(&table, "%s", habit(&row));
+		table_cell(&table, "%s", row.drain_ns ? text_duration(row.drain_ns) : "-");
+		table_cell(&table, "%s", row.trip_ns ? text_duration(row.trip_ns) : "-");
+		table_cell(&table, "%s", symbol_path(view, &row));
 	}
 	table_print(&table, out, INDENT);
 	free(list);

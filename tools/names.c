@@ -30,6 +30,11 @@ static const struct counter epolls[] = {
 #include "../shim/stats.def"
 };
 
+static const struct counter classes[] = {
+#define CLASS(name, unit, help) { #name, unit, help, offsetof(struct class_row, name) },
+#include "../shim/stats.def"
+};
+
 const struct scope_row names_scopes[SCOPE_COUNT] = {
 	[SCOPE_TOTALS] = { "totals",
 			   "sums over all threads of the process, also ended ones; each thread has "
@@ -38,6 +43,7 @@ const struct scope_row names_scopes[SCOPE_COUNT] = {
 	[SCOPE_GLOBALS] = { "globals", "of the process as a whole", globals, COUNT(globals) },
 	[SCOPE_SOCKETS] = { "sockets", "of one socket", sockets, COUNT(sockets) },
 	[SCOPE_EPOLLS] = { "epolls", "of one epoll set", epolls, COUNT(epolls) },
+	[SCOPE_CLASSES] = { "classes", "of one class of responses", classes, COUNT(classes) },
 };
 
 uint64_t names_cell(const struct counter *counter, const void *base)
@@ -97,6 +103,8 @@ const char *names_strategy_text(uint32_t strategy)
 		[STRATEGY_NONE] = "nothing is done",
 		[STRATEGY_GROW] = "the send buffer is raised, so that more of a response is handed "
 				  "over at once",
+		[STRATEGY_SPIN] = "a stalled write is tried again in place, a bounded number of times",
+		[STRATEGY_BLOCK] = "a stalled write waits inside the call until there is room",
 	};
 
 	_Static_assert(COUNT(texts) == STRATEGY_COUNT, "a strategy without a meaning");

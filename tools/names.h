@@ -11,12 +11,13 @@
 #include <stdint.h>
 #include "../shim/stats_layout.h"
 
-enum scope { SCOPE_TOTALS, SCOPE_GLOBALS, SCOPE_SOCKETS, SCOPE_EPOLLS, SCOPE_COUNT };
+enum scope { SCOPE_TOTALS, SCOPE_GLOBALS, SCOPE_SOCKETS, SCOPE_EPOLLS, SCOPE_CLASSES,
+	     SCOPE_COUNT };
 
 /* One row of stats.def. */
 struct counter {
 	const char *name, *unit, *help;
-	size_t offset; /* of its cell in an array of cells, or in a socket's or epoll set's row */
+	size_t offset; /* of its cell in an array of cells, or in a row */
 };
 
 struct scope_row {

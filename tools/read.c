@@ -46,6 +46,7 @@ static const size_t row_bytes_min[SECTION_COUNT] = {
 	[SECTION_SOCKETS] = UP_TO(struct socket_row, response_bytes),
 	[SECTION_EPOLLS] = UP_TO(struct epoll_row, padding),
 	[SECTION_DECISIONS] = UP_TO(struct decision_row, to_bytes),
+	[SECTION_CLASSES] = UP_TO(struct class_row, bucket),
 };
 
 static bool section_is_good(const struct stats_header *header, enum section_id id)
@@ -280,6 +281,12 @@ bool read_socket(const struct stats_view *view, uint32_t index, struct socket_ro
 bool read_epoll(const struct stats_view *view, uint32_t index, struct epoll_row *ret_row)
 {
 	return copy_row(view, SECTION_EPOLLS, index, ret_row, sizeof(*ret_row)) &&
+	       is_shown(ret_row->state);
+}
+
+bool read_class(const struct stats_view *view, uint32_t index, struct class_row *ret_row)
+{
+	return copy_row(view, SECTION_CLASSES, index, ret_row, sizeof(*ret_row)) &&
 	       is_shown(ret_row->state);
 }
 

@@ -72,6 +72,7 @@ uint32_t read_rows(const struct stats_view *view, enum section_id section);
 bool read_thread(const struct stats_view *view, uint32_t index, struct thread_row *ret_row);
 bool read_socket(const struct stats_view *view, uint32_t index, struct socket_row *ret_row);
 bool read_epoll(const struct stats_view *view, uint32_t index, struct epoll_row *ret_row);
+bool read_class(const struct stats_view *view, uint32_t index, struct class_row *ret_row);
 bool read_decision(const struct stats_view *view, uint32_t index, struct decision_row *ret_row);
 
 #endif

@@ -99,11 +99,22 @@ def timed(rows, cell, variant):
 
 
 def best(by_variant, names, column):
-    """The name with the largest median of a column, or None."""
-    medians = {name: spread([row[column] for row in by_variant[name].values()])
-               for name in names if by_variant.get(name)}
-    medians = {name: value.middle for name, value in medians.items() if value}
+    """
+    The name with the largest median of a column, or None. Of those with most rounds: the others
+    were left behind in the first (contenders).
+    """
+    found = {name: spread([row[column] for row in by_variant[name].values()])
+             for name in names if by_variant.get(name)}
+    found = {name: value for name, value in found.items() if value}
+    most = max((min(value.count, ENOUGH_ROUNDS) for value in found.values()), default=0)
+    medians = {name: value.middle for name, value in found.items() if value.count >= most}
     return max(medians, key=medians.get) if medians else None
+
+
+def contenders(values, share):
+    """values: name -> figure of the first round. Those that come within share of the largest."""
+    most = max(values.values(), default=0)
+    return {name for name, value in values.items() if value >= share * most}
 
 
 @dataclasses.dataclass

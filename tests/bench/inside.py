@@ -2,11 +2,12 @@
 """
 Runs inside one lab, for one cell: a plan on stdin, one line of JSON per run on stdout.
 
-    {"cell": ID, "place": DIRECTORY, "build": DIRECTORY, "config_def": TEXT, "warmup": SECONDS,
-     "seconds": SECONDS, "runs": [[variant, round], …]}
+    {"cell": ID, "place": DIRECTORY, "build": DIRECTORY, "config_def": TEXT, "client": NAME,
+     "warmup": SECONDS, "seconds": SECONDS, "explain": DIRECTORY, "runs": [[variant, round], …]}
 
 Round 0 checks the variant's answers byte for byte instead of timing it; when that fails, the
-variant is not timed in this lab.
+variant is not timed in this lab. What `unspin stat` says at the end of a run of `auto` is kept in
+the directory "explain", one file per cell, of its last run.
 """
 import datetime
 import json
@@ -52,18 +53,20 @@ class Bench:
         return {"errors": 0, "note": "bytes verified"}
 
     def time(self, variant):
-        """A fresh server, perhaps a warm-up, one load; figures per response."""
+        """A fresh server, one load; figures per response, of the load's window."""
         with self.server(variant) as server:
             loads.settle(self.cell, self.client, server.address, self.place)
-            born, early = server.usage(), 0
-            if self.plan["warmup"]:
-                early = self.load(server, self.plan["warmup"])["requests"]
-            before, ticks = server.usage(), cpu_ticks()
-            row = self.load(server, self.plan["seconds"])
-            ticks = [now - then for now, then in zip(cpu_ticks(), ticks)]
-            after, is_alive = server.usage(), server.is_alive()
+            born, at_open = server.usage(), []
+            row = loads.run_load(self.plan["client"], self.build, self.cell, self.client,
+                                 server.address, self.plan["seconds"], self.plan["warmup"],
+                                 lambda: at_open.extend((server.usage(), cpu_ticks())))
+            after, ticks, is_alive = server.usage(), cpu_ticks(), server.is_alive()
+            if variant.name == "auto" and self.plan["explain"] and is_alive:
+                self.keep(server.explain(self.build))
+        before, ticks_before = at_open
+        ticks = [now - then for now, then in zip(ticks, ticks_before)]
         row.update(idle_pct=percent(ticks[1], ticks[0]), steal_pct=percent(ticks[2], ticks[0]),
-                   note=server.note)
+                   note=", ".join(filter(None, (row["note"], server.note))))
         responses = row["requests"]
         if not is_alive:
             row["errors"] += 1
@@ -72,11 +75,14 @@ class Bench:
             # Threads that ended take their switches with them; only wait4 has all, of a whole life.
             row.update(cpu_ms=(after.cpu_s - before.cpu_s) * 1e3 / responses,
                        writes=(after.writes - before.writes) / responses,
-                       switches=(server.life_switches - born.switches) / (early + responses))
+                       switches=(server.life_switches - born.switches) /
+                       (row["warm_requests"] + responses))
         return row
 
-    def load(self, server, seconds):
-        return loads.run_load(self.cell, self.client, server.address, seconds)
+    def keep(self, text):
+        os.makedirs(self.plan["explain"], exist_ok=True)
+        with open(os.path.join(self.plan["explain"], self.cell.id + ".txt"), "w") as f:
+            f.write(text)
 
 
 def main():

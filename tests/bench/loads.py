@@ -1,10 +1,15 @@
 # SPDX-License-Identifier: MIT
-"""Clients: closed-loop load (wrk, redisload.py) and the byte checks before it."""
+"""
+Clients: closed-loop load and the byte checks before it.
+
+The load is timedload of examples/load; wrk and redisload.py, written by others or in another
+language, are there to see whether they say the same (--client wrk).
+"""
 import json
+import math
 import os
 import re
 import subprocess
-import time
 
 import cells
 import servers
@@ -12,6 +17,7 @@ import servers
 HERE = os.path.dirname(os.path.abspath(__file__))
 UNITS_BYTES = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 UNITS_MS = {"us": 0.001, "ms": 1, "s": 1000, "m": 60000, "h": 3600000}
+LATE = 0.2    # of the window: more is said in the run's note
 EXTRA_S = 60  # a load may take longer than asked, before it counts as hung
 
 
@@ -63,36 +69,69 @@ def parse_wrk(text):
                for name, found in percentiles.items()}}
 
 
-def sent_bytes(device="veth0"):
-    """Bytes the server's host has sent so far; the network namespace is ours alone."""
-    for line in servers.read("/proc/net/dev").splitlines():
-        name, _, counts = line.partition(":")
-        if name.strip() == device:
-            return int(counts.split()[8])
-    raise servers.Failed(f"no device {device}: not inside the lab")
+def timed_argv(build, cell, address, seconds, warmup):
+    argv = [os.path.join(build, "timedload"), "--host", address[0], "--port", str(address[1]),
+            "--conns", str(cell.conns), "--time-ms", str(round(seconds * 1000)), "--warmup-ms",
+            str(round(warmup * 1000))]
+    if cell.host == "redis":
+        return argv + ["--redis", str(cell.size)]
+    return argv + ["--heavy", path_of(cell, cell.size), "--light", path_of(cell, cells.LIGHT),
+                   "--share", str(cell.heavy), *(["--close"] if cell.closing else [])]
 
 
-def run_load(cell, client, address, seconds):
+def parse_timed(cell, text, seconds):
     """
-    One load; its figures, and late_mb_s: what the server's host sent in the last third of the time.
+    timedload's report. Where all answers are heavy, the rate is by bytes: those under way when
+    the window opened and closed count by the share of them that was read within it.
     """
-    start = time.monotonic()
-    process = subprocess.Popen([*client, *load_argv(cell, address, seconds)], text=True,
-                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     try:
-        time.sleep(seconds * 2 / 3)
-        sent, at = sent_bytes(), time.monotonic()
-        time.sleep(max(0, start + seconds - at))
-        late = (sent_bytes() - sent) / (time.monotonic() - at) / 1e6
-        out, _ = process.communicate(timeout=EXTRA_S)
+        said = json.loads(text)
+    except ValueError:
+        raise servers.Failed(f"timedload: {text[-300:]!r}") from None
+    answers = said["bytes"] / (cell.size + cells.HEAD) if cell.heavy == 100 else said["requests"]
+    is_none = not said["requests"] and not said["waiting"]
+    late_s = said["seconds"] - seconds
+    return {"requests": said["requests"], "rps": answers / said["seconds"],
+            "errors": said["errors"], "warm_requests": said["warm_requests"],
+            "waiting": said["waiting"], "read_mb": said["bytes"] / 1e6,
+            "late_mb_s": said["late_bytes"] / 1e6 / (said["seconds"] / 3),
+            "p50_ms": None if is_none else said["p50_ms"],
+            "p99_ms": None if is_none else said["p99_ms"],
+            "note": f"the client was kept from the CPU: window {late_s:.1f} s too long"
+                    if late_s > LATE * seconds else ""}
+
+
+def collect(process, seconds, on_open):
+    """The output after the line that says the window is open (timedload) or at once (others)."""
+    on_open()
+    try:
+        return process.communicate(timeout=seconds + EXTRA_S)[0]
     except subprocess.TimeoutExpired:
-        raise servers.Failed(f"the load did not end within {seconds + EXTRA_S} s") from None
+        raise servers.Failed(f"the load did not end within {seconds + EXTRA_S:g} s") from None
+
+
+def run_load(client_name, build, cell, client, address, seconds, warmup, on_open):
+    """One load, and its figures. on_open is called when its window begins."""
+    is_timed = client_name == "timed"
+    argv = (timed_argv(build, cell, address, seconds, warmup) if is_timed
+            else load_argv(cell, address, math.ceil(seconds)))
+    process = subprocess.Popen([*client, *argv], text=True, stdout=subprocess.PIPE,
+                               stderr=subprocess.STDOUT)
+    try:
+        said = ""
+        while is_timed and (line := process.stdout.readline()) != "window\n":
+            said += line
+            if not line:
+                raise servers.Failed(f"timedload: {said[-300:]!r}")
+        out = collect(process, seconds, on_open)
     finally:
         if process.poll() is None:
             process.kill()
             process.wait()
-    result = parse_redisload(out) if cell.host == "redis" else parse_wrk(out)
-    return {**result, "late_mb_s": late}
+    if is_timed:
+        return parse_timed(cell, out[out.find("{"):], seconds)
+    found = parse_redisload(out) if cell.host == "redis" else parse_wrk(out)
+    return {**found, "warm_requests": 0, "note": ""}
 
 
 def parse_redisload(text):

@@ -89,17 +89,28 @@ def facts(build, seconds, warmup):
         "programs": ", ".join(programs()),
         "sysctl": ", ".join(f"{name} = {value}" for name, value in sysctls.items()),
         "load before": f"{os.getloadavg()[0]:.2f} (1 minute)",
-        "run": f"{seconds} s from cold" if not warmup else f"{seconds} s after {warmup} s",
-        "seconds": str(seconds),
-        "warmup": str(warmup),
+        "run": f"{seconds:g} s " + (f"after {warmup:g} s on the same connections" if warmup
+                                    else "from cold"),
+        "seconds": f"{seconds:g}",
+        "warmup": f"{warmup:g}",
     }
 
 
-def data_path(build, seconds, warmup):
-    """Another library, reactor, commit or length of run is another file."""
-    made_by = digest(*(os.path.join(build, name) for name in ("libunspin.so", "reactor")))
-    return os.path.join(build, "matrix", f"{commit()}-{made_by[:8]}-{seconds}s"
-                        + (f"-warm{warmup}" if warmup else "") + ".csv")
+MEASURED = ("libunspin.so", "reactor")  # of the build directory
+MEASURING = ("cells.py", "variants.py", "inside.py", "servers.py", "loads.py")
+
+
+def data_path(build, seconds, warmup, suffix=""):
+    """
+    Another library, reactor, way of measuring or length of run is another file. Another commit is
+    not: results of one part may be committed before the next is measured.
+    """
+    here = os.path.dirname(os.path.abspath(__file__))
+    made_by = digest(*(os.path.join(build, name) for name in MEASURED),
+                     *(os.path.join(here, name) for name in MEASURING),
+                     os.path.join(ROOT, "examples", "load", "timedload.c"))
+    return os.path.join(build, "matrix",
+                        f"{made_by[:12]}-{seconds:g}s-warm{warmup:g}{suffix}.csv")
 
 
 def is_stale(build):

@@ -5,8 +5,10 @@ The matrix of issue 3: reactors and real servers, bare, under the shim and tuned
 
     matrix.py --list                 the cells, and how long they would take
     matrix.py                        measure all; again: go on where it stopped
-    matrix.py --quick                a selection in under ten minutes, one second a run
+    matrix.py --part named|real|pairs   one part of it, into the same raw data
+    matrix.py --quick                a selection in under ten minutes
     matrix.py --report [--quick]     write docs/RESULTS.md and docs/results/ from what is there
+    matrix.py --losers [--quick]     where the defaults lose, round by round, with `unspin stat`
     matrix.py --selftest             check the runner itself
 
 Reading order: cells.py (what), variants.py (how served), inside.py (one cell, inside a lab),
@@ -15,6 +17,7 @@ error, 2 for a bad option, 77 where no lab can be made.
 """
 import argparse
 import json
+import math
 import os
 import re
 import shutil
@@ -26,6 +29,7 @@ import time
 
 sys.dont_write_bytecode = True
 import cells
+import figures
 import machine
 import report
 import store
@@ -36,9 +40,11 @@ ROOT = machine.ROOT
 BUILD = os.path.join(ROOT, os.environ.get("B", "build"))
 PYTHON = "/usr/bin/python3"
 
-QUICK = {"seconds": 1, "variants": "bare,auto,sndbuf"}
-OVERHEAD_S = 0.5  # of a run, start and end of its server; then as measured
-VERIFY_S = 0.5
+SECONDS, WARMUP_S = 0.8, 0.3
+QUICK_VARIANTS = "bare,auto,sndbuf"
+OVERHEAD_S = 0.2  # of a run, start and end of its server; then as measured
+VERIFY_S = 0.25
+LAB_S = 0.2
 
 
 def fail(text, status=2):
@@ -51,31 +57,40 @@ def parse_options(words):
                                 formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--list", action="store_true", help="print what would be measured, and stop")
     p.add_argument("--report", action="store_true", help="write the report, measure nothing")
+    p.add_argument("--losers", action="store_true", help="print what loses, measure nothing")
     p.add_argument("--selftest", action="store_true", help="check the runner, measure nothing")
-    p.add_argument("--quick", action="store_true", help="few cells, 1 s runs: under ten minutes")
+    p.add_argument("--quick", action="store_true", help="few cells and variants: under ten minutes")
+    p.add_argument("--part", choices=cells.PARTS, help="only this part")
     p.add_argument("--cells", metavar="PATTERN", default="",
                    help="only cells whose group, id or title this regular expression finds")
-    p.add_argument("--variants", metavar="A,B,…", help="only these (default: all but hybrid)")
+    p.add_argument("--variants", metavar="A,B,…", help="only these (default: all but "
+                   f"{' and '.join(variants.UNASKED)})")
     p.add_argument("--rounds", type=int, default=5, metavar="N", help="runs of each (default 5)")
-    p.add_argument("--seconds", type=int, metavar="S", help="length of a run (3; quick: 1)")
-    p.add_argument("--warmup", type=int, default=0, metavar="S",
-                   help="load before each run, on connections of its own: warms the server, not "
-                   "the kernel's buffers (default 0)")
+    p.add_argument("--seconds", type=float, default=SECONDS, metavar="S",
+                   help=f"shortest window of a run (default {SECONDS})")
+    p.add_argument("--warmup", type=float, default=WARMUP_S, metavar="S",
+                   help="shortest load before the window, on the same connections (default "
+                   f"{WARMUP_S}; 0: none)")
+    p.add_argument("--client", choices=("timed", "wrk"), default="timed",
+                   help="wrk (and redisload.py): whole seconds, no warm-up, a file of its own")
     p.add_argument("--csv", metavar="FILE", help="raw data (default build/matrix/…)")
-    p.add_argument("--output", metavar="FILE", default=os.path.join(ROOT, "docs", "RESULTS.md"),
-                   help="of --report (default docs/RESULTS.md)")
+    p.add_argument("--output", metavar="FILE",
+                   help="of --report (default docs/RESULTS.md; quick: build/matrix/QUICK.md)")
     options = p.parse_args(words)
-    options.seconds = options.seconds or (QUICK["seconds"] if options.quick else 3)
-    options.variants = options.variants or (QUICK["variants"] if options.quick else None)
-    if options.rounds < 1 or options.seconds < 1 or options.warmup < 0:
-        fail("--rounds and --seconds are at least 1, --warmup at least 0")
+    options.variants = options.variants or (QUICK_VARIANTS if options.quick else None)
+    options.output = options.output or (os.path.join(BUILD, "matrix", "QUICK.md") if options.quick
+                                        else os.path.join(ROOT, "docs", "RESULTS.md"))
+    if options.client == "wrk":
+        options.seconds, options.warmup = math.ceil(options.seconds), 0
+    if options.rounds < 1 or options.seconds < 0.1 or options.warmup < 0:
+        fail("--rounds is at least 1, --seconds at least 0.1, --warmup at least 0")
     return options
 
 
 def choose_variants(options, config_def):
     every = variants.all_variants(config_def)
     if not options.variants:
-        return [v for v in every if not v.is_extra]
+        return [v for v in every if v.name not in variants.UNASKED]
     wanted = options.variants.split(",")
     unknown = set(wanted) - {v.name for v in every}
     if unknown:
@@ -93,6 +108,7 @@ def choose_cells(options):
         fail(f"--cells: {why}")
     return [(group, cell) for group, members in cells.everything().items() for cell in members
             if (quick is None or cell.id in quick)
+            and (not options.part or cells.PARTS[options.part] == group)
             and any(map(pattern.search, (group, cell.id, cell.title)))]
 
 
@@ -121,10 +137,31 @@ class Plan:
         return [v.name for v in variants.of_cell(cell, self.variants)
                 if (cell.id, v.name) not in self.skipped]
 
-    def runs(self, cell, is_done=lambda *run: False):
+    def in_round(self, cell, round_, contenders):
+        """Names that take part: in round 1 all, later neither losers nor, soon, the forced."""
+        hand = {v.name for v in variants.HAND}
+        names = self.names(cell)
+        if contenders is None:  # not known yet: for the estimate, one of them
+            contenders = [name for name in names if name in hand][:1]
+        return [name for name in names
+                if round_ == 1 or name in ("bare", "auto") or
+                (name in contenders if name in hand else round_ <= variants.FORCED_ROUNDS)]
+
+    def contenders(self, cell, rows):
+        """Hand-tuned variants that go beyond round 1; None before that is measured."""
+        hand = [v.name for v in variants.HAND if v.name in self.names(cell)]
+        first = {name: (rows.get((cell.id, name, 1)) or {}).get(figures.throughput(cell))
+                 for name in hand}
+        if None in first.values() and not all((cell.id, name, 1) in rows for name in hand):
+            return None
+        return figures.contenders({name: value or 0 for name, value in first.items()},
+                                  variants.CAN_WIN)
+
+    def runs(self, cell, is_done=lambda *run: False, contenders=None):
         """[variant, round] still to do; round 0, the byte check, before a variant's first."""
         names, rounds = self.names(cell), range(1, self.options.rounds + 1)
-        timed = [[name, r] for r in rounds for name in rotated(names, r, self.options.rounds)
+        timed = [[name, r] for r in rounds
+                 for name in rotated(self.in_round(cell, r, contenders), r, self.options.rounds)
                  if not is_done(cell.id, name, r)]
         checks = [[name, 0] for name in names if any(name == n for n, _ in timed)
                   and not is_done(cell.id, name, 0)]
@@ -132,8 +169,9 @@ class Plan:
 
     def seconds_of(self, cell, runs, overhead_s=OVERHEAD_S):
         """Estimate for a list of runs of a cell."""
-        each = cell.run_seconds(self.options.seconds) + self.options.warmup + overhead_s
-        check = VERIFY_S + 4 * cells.response_s(cell)
+        each = (cell.run_seconds(self.options.seconds) + overhead_s +
+                cell.warmup_seconds(self.options.warmup))
+        check = VERIFY_S + (4 * cells.response_s(cell) if cell.heavy else 0)
         return sum(each if round_ else check for _, round_ in runs)
 
 
@@ -142,26 +180,39 @@ def clock(seconds):
 
 
 def print_list(plan):
-    total, count = 0, 0
+    total, count, of_group = 0, 0, {}
     for group, cell in plan.cells:
         runs = plan.runs(cell)
-        total, count = total + plan.seconds_of(cell, runs), count + len(runs)
-        print(f"{group:<9}{cell.id:<48}{cell.run_seconds(plan.options.seconds):>2} s  "
+        seconds = plan.seconds_of(cell, runs) + 2 * LAB_S
+        total, count = total + seconds, count + len(runs)
+        of_group[group] = of_group.get(group, 0) + seconds
+        print(f"{group:<9}{cell.id:<48}{cell.warmup_seconds(plan.options.warmup):.1f} + "
+              f"{cell.run_seconds(plan.options.seconds):.1f} s  "
               f"{' '.join(plan.names(cell)) or '-'}{'  ' if cell.title else ''}{cell.title}")
     for why in sorted(set(plan.skipped.values())):
         print(f"skipped: {list(plan.skipped.values()).count(why)} combinations, {why}")
     print(f"{cells.RULE}: {len(cells.product()) - len(cells.feasible())} of "
           f"{len(cells.product())}")
+    print("parts: " + ", ".join(f"{part} {clock(of_group[group])}"
+                                for part, group in cells.PARTS.items() if group in of_group))
     print(f"{len(plan.cells)} cells, {count} runs, about {clock(total)}")
 
 
 class Progress:
+    """How many runs are left; which, is known only as far as round 1 of each cell is measured."""
+
     def __init__(self, plan, todo):
-        self.plan = plan
-        self.left = {cell.id: list(runs) for cell, runs in todo}
+        self.plan, self.done = plan, 0
         self.cells = {cell.id: cell for cell, _ in todo}
-        self.total, self.done = sum(len(runs) for _, runs in todo), 0
+        self.left = {cell.id: runs for cell, runs in todo}
         self.overheads, self.last = [], time.monotonic()
+
+    @property
+    def total(self):
+        return self.done + sum(map(len, self.left.values()))
+
+    def settle(self, cell, runs):
+        self.left[cell.id] = list(runs)
 
     def tell(self, row):
         cell, now = self.cells[row["cell"]], time.monotonic()
@@ -173,6 +224,7 @@ class Progress:
                     else OVERHEAD_S)
         left = sum(self.plan.seconds_of(self.cells[name], runs, overhead)
                    for name, runs in self.left.items())
+        left += LAB_S * sum(map(bool, self.left.values()))
         print(f"[{self.done}/{self.total} {clock(left)} left] {cell.id} {row['variant']} "
               f"{self.figures(row)}", flush=True)
 
@@ -199,26 +251,28 @@ def measure_cell(cell, runs, options, config_def, sink):
     with tempfile.TemporaryDirectory(prefix="unspin-matrix-") as place:
         os.chmod(place, 0o755)
         plan = {"cell": cell.id, "place": place, "build": BUILD, "config_def": config_def,
-                "seconds": cell.run_seconds(options.seconds), "warmup": options.warmup,
-                "runs": runs}
+                "seconds": cell.run_seconds(options.seconds), "runs": runs,
+                "warmup": cell.warmup_seconds(options.warmup), "client": options.client,
+                "explain": options.explain}
         with subprocess.Popen(lab_argv(cell), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                               text=True) as lab:
             try:
                 lab.stdin.write(json.dumps(plan))
                 lab.stdin.close()
                 for line in lab.stdout:
-                    sink({**json.loads(line), "seconds": plan["seconds"]})
+                    sink({**json.loads(line), "seconds": plan["seconds"],
+                          "warmup": plan["warmup"]})
             except BaseException:
                 lab.terminate()  # ends everything inside at once
                 raise
         return lab.returncode == 0
 
 
-def need_lab():
+def need_lab(client):
     probe = subprocess.run([os.path.join(BUILD, "lab"), "--probe"], capture_output=True, text=True)
     if probe.returncode:
         fail(f"no lab can be made here: {(probe.stdout + probe.stderr).strip()}", 77)
-    if not shutil.which("wrk"):
+    if client == "wrk" and not shutil.which("wrk"):
         fail("wrk is not installed (make deps)", 77)
 
 
@@ -235,14 +289,17 @@ def warn(plan):
 
 def measure(plan, config_def, path):
     options = plan.options
-    need_lab()
+    need_lab(options.client)
     warn(plan)
     facts = machine.facts(BUILD, options.seconds, options.warmup)
     data = store.Store(path, facts)
     for fact in ("library", "seconds", "warmup"):
         if data.facts.get(fact) != facts[fact]:
             fail(f"{path} was made with another {fact}: {data.facts.get(fact)}")
-    todo = [(cell, plan.runs(cell, data.is_done)) for _, cell in plan.cells]
+
+    def runs_left(cell):
+        return plan.runs(cell, data.is_done, plan.contenders(cell, data.rows))
+    todo = [(cell, runs_left(cell)) for _, cell in plan.cells]
     todo = [(cell, runs) for cell, runs in todo if runs]
     progress, is_well = Progress(plan, todo), True
     print(f"{path}: {progress.total} runs to do", flush=True)
@@ -255,9 +312,15 @@ def measure(plan, config_def, path):
     for cell, runs in todo:
         if machine.library(BUILD) != facts["library"]:
             fail("libunspin.so has changed meanwhile: start again", 1)
-        if not measure_cell(cell, runs, options, config_def, sink):
-            print(f"matrix: the lab of {cell.id} failed", file=sys.stderr)
-            is_well = False
+        # Round 1 has every hand-tuned variant; what it says decides who takes part in the others.
+        for last_round in (1, options.rounds):
+            runs = runs_left(cell)
+            progress.settle(cell, runs)
+            runs = [run for run in runs if run[1] <= last_round]
+            if runs and not measure_cell(cell, runs, options, config_def, sink):
+                print(f"matrix: the lab of {cell.id} failed", file=sys.stderr)
+                is_well = False
+        progress.settle(cell, [])
     data.close()
     return 0 if is_well else 1
 
@@ -270,16 +333,27 @@ def write_report(plan, path):
     facts, rows = store.load(path)
     hand = [v.name for v in variants.HAND if not v.is_extra]
     stored = report.write(path, facts, rows, hand, plan.skipped, plan.options.output)
+    reasons = report.read_reasons(report.reasons_path(plan.options.output))
+    for text in report.idle_reasons(report.Data(facts, rows, hand).judged(), reasons):
+        print(f"matrix: reasons.txt: {text}", file=sys.stderr)
     print(f"wrote {plan.options.output} and {stored}")
+    return 0
+
+
+def print_losers(plan, path):
+    facts, rows = store.load(path)
+    hand = [v.name for v in variants.HAND if not v.is_extra]
+    print(report.losers_in_full(report.Data(facts, rows, hand), plan.options.explain), end="")
     return 0
 
 
 def main(words):
     options = parse_options(words)
     if options.selftest:
-        test = os.path.join(ROOT, "tests", "contract", "test_bench_matrix.py")
-        return subprocess.run([PYTHON, test]).returncode
-    for name in ("libunspin.so", "reactor", "lab", "slowread"):
+        tests = [os.path.join(HERE, "selftest.py"),
+                 os.path.join(ROOT, "tests", "contract", "test_bench_matrix.py")]
+        return max(subprocess.run([PYTHON, test]).returncode for test in tests)
+    for name in ("libunspin.so", "reactor", "lab", "slowread", "timedload"):
         if not os.path.exists(os.path.join(BUILD, name)):
             fail(f"{os.path.join(BUILD, name)} is missing: make")
     with open(os.path.join(ROOT, "shim", "config.def")) as f:
@@ -287,13 +361,17 @@ def main(words):
     plan = Plan(options, config_def)
     if not plan.cells:
         fail(f"no cell matches '{options.cells}'")
+    suffix = "-wrk" * (options.client == "wrk") + "-quick" * options.quick
     path = os.path.abspath(options.csv or machine.data_path(BUILD, options.seconds,
-                                                           options.warmup))
+                                                           options.warmup, suffix))
+    options.explain = os.path.splitext(path)[0] + ".stat"
     if options.list:
         print_list(plan)
         return 0
     if options.report:
         return write_report(plan, path)
+    if options.losers:
+        return print_losers(plan, path)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         return measure(plan, config_def, path)

@@ -32,7 +32,7 @@ def prepare(place, cell):
             f.write(random.Random(cell.size).randbytes(cell.size))
 
 
-def nginx_config(place, cell, host, port):
+def nginx_config(place, sndbuf, host, port):
     path = os.path.join(place, "nginx.conf")
     user = "user root;" if os.geteuid() == 0 else ""  # in a user namespace nobody else exists
     with open(path, "w") as f:
@@ -44,7 +44,7 @@ http {{
     client_body_temp_path {place}/t1; proxy_temp_path {place}/t2; fastcgi_temp_path {place}/t3;
     uwsgi_temp_path {place}/t4; scgi_temp_path {place}/t5;
     server {{
-        listen {host}:{port} backlog=1024 {f"sndbuf={cell.sndbuf}" if cell.sndbuf else ""};
+        listen {host}:{port} backlog=1024 {f"sndbuf={sndbuf}" if sndbuf else ""};
         root {place}/www;
     }}
 }}
@@ -53,14 +53,15 @@ http {{
 
 
 def argv(build, place, cell, variant, host, port):
+    sndbuf = variants.sndbuf_of(cell, variant)
     if cell.host == "nginx":
-        return ["nginx", "-e", "stderr", "-c", nginx_config(place, cell, host, port)]
+        return ["nginx", "-e", "stderr", "-c", nginx_config(place, sndbuf, host, port)]
     if cell.host == "redis":
         return ["redis-server", "--port", str(port), "--bind", host, "--save", "", "--appendonly",
                 "no", "--dir", place, "--loglevel", "warning", "--protected-mode", "no"]
     if cell.host == "asyncio":
         return [PYTHON, os.path.join(HERE, "asyncio_host.py"), os.path.join(place, "www"), host,
-                str(port)]
+                str(port), str(sndbuf)]
     return [os.path.join(build, "reactor"), "--host", host, "--port", str(port),
             *variants.reactor_args(cell, variant)]
 
@@ -165,6 +166,14 @@ class Server:
         """A missing preload is only a line on stderr: look whether the variant is what it says."""
         if ("libunspin.so" in read(f"/proc/{self.process.pid}/maps")) != self.is_shimmed:
             raise Failed(f"the server is {'not ' * self.is_shimmed}under the shim")
+
+    def explain(self, build):
+        """What `unspin stat` says of each process under the shim; stats are read, not written."""
+        env = {k: v for k, v in self.env.items() if k != "LD_PRELOAD"}
+        texts = [subprocess.run([os.path.join(build, "unspin"), "stat", str(pid)], env=env,
+                                capture_output=True, text=True).stdout
+                 for pid in session_pids(self.process.pid)]
+        return "\n".join(filter(None, texts))
 
     def usage(self):
         return Usage(self.process.pid)

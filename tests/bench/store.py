@@ -15,11 +15,13 @@ COLUMNS = {
     "cell": str, "variant": str,
     "round": int,        # 0: the byte check, not timed
     "when": str,
-    "seconds": float,    # asked for; a slow cell takes longer ones
+    "seconds": float,    # of the window, as asked for; a slow cell takes longer ones
+    "warmup": float,     # seconds of load before it
     "requests": int,
     "rps": float,
     "read_mb": float,    # by the client, answers that were not finished included
-    "late_mb_s": float,  # sent by the server's host in the last third of the run
+    "late_mb_s": float,  # read by the client in the last third of the run
+    "waiting": int,      # requests not answered when it ended
     "p50_ms": float, "p99_ms": float,
     "cpu_ms": float,     # of the server, per response
     "writes": float,     # system calls per response, see servers.Usage

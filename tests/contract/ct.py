@@ -264,11 +264,11 @@ class Stats:
         offset, size, count = layout().fields["stats_header"]["section"]
         for n in range(count):
             sections.append(decode(data, offset + n * size, "section"))
-        kinds = ("thread_row", "socket_row", "epoll_row", "decision_row")
+        kinds = ("thread_row", "socket_row", "epoll_row", "decision_row", "class_row")
         rows = [[decode(data, s.offset + i * s.stride, kind)
                  for i in range(s.count) if self.used(data, s.offset + i * s.stride, kind)]
                 for s, kind in zip(sections, kinds)]
-        self.threads, self.sockets, self.epolls, self.decisions = rows
+        self.threads, self.sockets, self.epolls, self.decisions, self.classes = rows
         self.threads = [t for t in self.threads if t.state == 2]
         names = layout().names
         self.totals = {name: h.departed[n] + sum(t.total[n] for t in self.threads)

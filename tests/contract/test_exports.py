@@ -210,6 +210,7 @@ ALLOWED = {
     "dlsym": "constructor only (and a thread begun before it)",
     "environ": "constructor only", "__environ": "the same cell", "getauxval": "constructor only",
     "__register_atfork": "constructor only",
+    "pthread_setcanceltype": "guard.h: a cell of the thread, no system call; GLIBC_2.2.5, in libc",
     "__sigsetjmp": "a thread's end is seen by a cleanup handler",
     "__pthread_register_cancel": "the same", "__pthread_unregister_cancel": "the same",
     "__pthread_unwind_next": "the same",

@@ -14,6 +14,7 @@ sys.dont_write_bytecode = True
 import ct
 
 GROW = {"mode": "adapt", "UNSPIN_WRITE": "grow"}
+SPIN = {"mode": "adapt", "UNSPIN_WRITE": "spin"}
 SOL_SOCKET, SOL_TCP = 1, 6
 SO_TYPE, SO_SNDBUF, SO_SNDBUFFORCE, SO_ACCEPTCONN = 3, 7, 32, 30
 SO_MEMINFO, SO_COOKIE, SO_BUF_LOCK, TCP_INFO, F_GETFL = 55, 57, 72, 11, 3
@@ -74,12 +75,66 @@ def cookie():
 
 @ct.case("refused_questions_switch_growth_off")
 def questions():
-    for level, option in ((SOL_SOCKET, SO_MEMINFO), (SOL_TCP, TCP_INFO)):
+    for error in REFUSALS:
+        # Without the buffer's room neither way to grow knows how far.
+        r = run("ct_grow", "for_ever", rule("getsockopt", error, _1=SOL_SOCKET, _2=SO_MEMINFO),
+                **GROW)
+        ct.check_equal(r.fact("after"), r.fact("before"), "buffer without SO_MEMINFO")
+        ct.check_equal(r.kept.total("growths"), 0, "growths without SO_MEMINFO")
+        ct.check_equal(r.kept.reason(r.kept.socket(r.fact("fd"))), "REFUSED", "reason")
+        refused(r)
+        # The cause of a stall is asked by TCP_INFO. Growth ahead has no stall to ask about; it
+        # goes on until the first one, whose refusal switches both ways off.
+        r = run("ct_grow", "for_ever", rule("getsockopt", error, _1=SOL_TCP, _2=TCP_INFO), **GROW)
+        ct.check_equal((r.kept.total("ahead_growths"), r.kept.total("growths")), (1, 1),
+                       "growths ahead, growths without TCP_INFO")
+        ct.check(r.kept.total("eagain_writes") > 1000, "nothing stalled")
+        ct.check_equal(r.kept.reason(r.kept.socket(r.fact("fd"))), "REFUSED", "reason")
+        refused(r)
+
+
+@ct.case("refused_tcp_info_after_short_writes_only_grows_nothing")
+def small_writes():
+    # Writes that give growth ahead no reason: all there is is the stall path.
+    for error in REFUSALS:
+        r = run("ct_edge", "brim_small", rule("getsockopt", error, _1=SOL_TCP, _2=TCP_INFO),
+                **GROW)
+        ct.check_equal((r.kept.total("growths"), r.fact("after")), (0, r.fact("before")),
+                       "growths, buffer")
+        refused(r)
+
+
+@ct.case("refused_cookie_leaves_growth_but_no_retry")
+def no_identity():
+    # A retry must go to the socket of the host's call; without cookies nobody can tell.
+    for error in REFUSALS:
+        one = rule("getsockopt", error, _1=SOL_SOCKET, _2=SO_COOKIE)
+        r = run("ct_ahead", "by_write", one, **GROW)
+        ct.check_equal((r.fact("sent"), r.kept.total("ahead_growths")), (65536, 1), "ahead")
+        r = run("ct_ahead", "by_writev", one, **GROW)
+        ct.check(0 < r.fact("sent") < 65536, f"by_writev: sent {r.fact('sent')}")
+        ct.check_equal((r.kept.total("growths"), r.kept.total("retries")), (1, 0),
+                       "growths, retries")
+        refused(r)
+
+
+@ct.case("refused_retries_leave_the_hosts_own_result")
+def retries():
+    # What a retry needs: signals held back, a look whether there is room, the send itself. The
+    # first refusal switches retries off; growth stays.
+    for name in ("rt_sigprocmask", "ppoll", "sendmsg"):
         for error in REFUSALS:
-            r = run("ct_grow", "for_ever", rule("getsockopt", error, _1=level, _2=option), **GROW)
-            ct.check_equal(r.fact("after"), r.fact("before"), f"buffer without option {option}")
-            ct.check_equal(r.kept.reason(r.kept.socket(r.fact("fd"))), "REFUSED", "reason")
+            r = run("ct_ahead", "by_writev", rule(name, error), **GROW)
+            ct.check(0 < r.fact("sent") < 65536, f"{name}: sent {r.fact('sent')}")
+            ct.check_equal((r.fact("errno"), r.kept.total("finished_calls"),
+                            r.kept.total("retry_bytes"), r.kept.total("growths")),
+                           (4711, 0, 0, 1), f"{name}: errno, finished, retry_bytes, growths")
             refused(r)
+            for scenario in ("eagain", "shorts"):
+                r = run("ct_counts", scenario, rule(name, error), **SPIN)
+                ct.compare(r.kept, r.expects)
+                ct.check(r.kept.total("retries") <= 1, f"{name}: tried again after the refusal")
+                refused(r)
 
 
 @ct.case("refused_sndbuf_switches_growth_off")
@@ -181,7 +236,7 @@ def others():
             for scenario in ("shorts", "spins", "responses"):
                 if name in HOSTS_OWN.get(scenario, ()):
                     continue
-                r = run("ct_counts", scenario, rule(name, error), **GROW)
+                r = run("ct_counts", scenario, rule(name, error), UNSPIN_SNDBUF_BUDGET=0, **GROW)
                 ct.check("expect writes" in r.out, f"{name} {error}: the host did not end")
                 # Without a file the counts are in memory which only the process itself sees.
                 if hasattr(r, "kept"):
@@ -192,11 +247,11 @@ def others():
 def without():
     for name, error in (("mmap", errno.ENOMEM), ("openat", errno.EACCES), ("openat", errno.EMFILE),
                         ("fallocate", errno.ENOSPC), ("mkdirat", errno.EROFS)):
-        for scenario in ("fin", "rst", "edge"):
-            r = run("ct_grow", scenario, rule(name, error), **GROW)
-            native = subprocess.run([ct.helper("ct_grow"), scenario], capture_output=True,
+        for helper, scenario in (("ct_grow", "fin"), ("ct_grow", "rst"), ("ct_edge", "brim")):
+            r = run(helper, scenario, rule(name, error), **GROW)
+            native = subprocess.run([ct.helper(helper), scenario], capture_output=True,
                                     text=True, timeout=20).stdout
-            ct.check(scenario == "edge" or r.out == native, f"{name} {scenario}: {r.out!r}")
+            ct.check(scenario == "brim" or r.out == native, f"{name} {scenario}: {r.out!r}")
             ct.check_equal(hasattr(r, "kept"), False, f"{name} {error}: a statistics file")
 
 

@@ -2,14 +2,14 @@
 /*
  * Calls every symbol of symbols.def with arguments that fail and that succeed and prints what it
  * returned and what it left in errno. tests/contract/test_errno.py runs it natively and under the
- * shim and compares: not a line may differ.
+ * shim and compares: not a line may differ, but those of a full socket where the shim may act.
  *
- *	ct_errno raw|known|early [NAME]
+ *	ct_errno raw|known|early|fixed [NAME]
  *
  * raw: the sockets were made by raw system calls, so the shim meets each one for the first time
  * in the call under test; known: by libc's functions; early: as known, but from .preinit_array,
- * before the shim's constructor. A row of symbols.def without a function case_NAME prints
- * "NAME has no case".
+ * before the shim's constructor; fixed: as known, and the full socket's buffer has a size which
+ * the host chose. A row of symbols.def without a function case_NAME prints "NAME has no case".
  */
 #include "ct_errno.h"
 #include "ct_errno_io.h"
@@ -278,6 +278,7 @@ static void run_all(const char *how, const char *only)
 	struct sigaction ignore = { .sa_handler = SIG_IGN };
 
 	is_raw = !strcmp(how, "raw");
+	is_fixed = !strcmp(how, "fixed");
 	sigaction(SIGALRM, &on, NULL);
 	sigaction(SIGPIPE, &ignore, NULL);
 	setvbuf(stdout, NULL, _IOFBF, 1 << 20);

@@ -57,7 +57,7 @@ static void said(const char *label, long result)
 /* The things the calls are tried on. All descriptors are open in every case. */
 static struct {
 	int tcp, peer;		  /* connected, tcp non-blocking */
-	int full;		  /* non-blocking, its buffer full */
+	int full;		  /* non-blocking, its buffer full; "fixed": of a size of ours */
 	int reset;		  /* the peer has sent a reset */
 	int unix_end, unix_peer;  /* a stream, non-blocking */
 	int udp, fresh, listener; /* fresh: not connected */
@@ -65,7 +65,7 @@ static struct {
 	int file, epoll, high;
 } f;
 static struct sockaddr_in address;
-static int is_raw;
+static int is_raw, is_fixed;
 
 #define MAKE(name, ...) (is_raw ? (int)syscall(SYS_##name, __VA_ARGS__) : name(__VA_ARGS__))
 #define DROP(fd) (is_raw ? (int)syscall(SYS_close, fd) : close(fd))
@@ -97,6 +97,8 @@ static void make_sockets(void)
 	f.tcp = pair[0], f.peer = pair[1];
 	make_pair(pair, 4096);
 	f.full = pair[0];
+	if (is_fixed)
+		set_int(f.full, SOL_SOCKET, SO_SNDBUF, 20000);
 	while (syscall(SYS_sendto, f.full, buffer, sizeof(buffer), 0, NULL, 0) > 0)
 		;
 	make_pair(pair, 0);

@@ -7,7 +7,10 @@
 
 /* ---- output ---------------------------------------------------------------------------- */
 
-/* CALL is an expression of fd, p and n; every send-side function gets the same treatment. */
+/*
+ * CALL is an expression of fd, p and n; every send-side function gets the same treatment. Three
+ * refusals in a row are what the shim calls spinning.
+ */
 #define WRITES(CALL)                                                                     \
 	do {                                                                             \
 		int fd = f.tcp;                                                          \
@@ -18,6 +21,8 @@
 		n = 0, T("nothing", CALL), n = 10;                                       \
 		p = BAD, T("fault", CALL), p = buffer;                                   \
 		fd = f.full, T("full", CALL);                                            \
+		T("full_again", CALL);                                                   \
+		T("full_still", CALL);                                                   \
 		fd = f.reset, T("reset", CALL);                                          \
 		T("after_reset", CALL);                                                  \
 		fd = f.fresh, T("not_connected", CALL);                                  \
@@ -88,6 +93,8 @@ void case_sendmmsg(void)
 		T("nothing", NAME(f.tcp, f.file, NULL, 0));                              \
 		T("bad_offset", NAME(f.tcp, f.file, BAD, 10));                           \
 		offset = 0, T("full", NAME(f.full, f.file, &offset, 100));               \
+		offset = 0, T("full_again", NAME(f.full, f.file, &offset, 100));         \
+		offset = 0, T("full_still", NAME(f.full, f.file, &offset, 100));         \
 		T("reset", NAME(f.reset, f.file, &offset, 100));                         \
 		T("from_socket", NAME(f.tcp, f.unix_end, NULL, 10));                     \
 		T("to_file", NAME(f.file, f.file, &offset, 10));                         \
@@ -106,6 +113,8 @@ void case_splice(void)
 	T("short_of_pipe", splice(f.pipe_in, NULL, f.tcp, NULL, 100, SPLICE_F_NONBLOCK));
 	feed(f.pipe_out, "0123456789");
 	T("full", splice(f.pipe_in, NULL, f.full, NULL, 10, SPLICE_F_NONBLOCK));
+	T("full_again", splice(f.pipe_in, NULL, f.full, NULL, 10, SPLICE_F_NONBLOCK));
+	feed(f.pipe_out, "0123456789"); /* the next needs some, whether or not that went */
 	T("reset", splice(f.pipe_in, NULL, f.reset, NULL, 10, SPLICE_F_NONBLOCK));
 	T("no_pipe", splice(f.file, NULL, f.tcp, NULL, 10, 0));
 	T("no_data", splice(f.unix_end, NULL, f.pipe_out, NULL, 10, SPLICE_F_NONBLOCK));

@@ -60,7 +60,7 @@ static void structs(void)
 	S(thread_row);
 	F(socket_row, state); F(socket_row, turn); F(socket_row, fd); F(socket_row, kind);
 	F(socket_row, is_listener); F(socket_row, is_dialled); F(socket_row, strategy);
-	F(socket_row, reason); F(socket_row, cookie); F(socket_row, opened_ns);
+	F(socket_row, reason); F(socket_row, class_index); F(socket_row, padding); F(socket_row, cookie); F(socket_row, opened_ns);
 	F(socket_row, closed_ns); F(socket_row, local); F(socket_row, peer);
 	A(socket_row, response_bytes);
 #define SOCKET(name, unit, help) F(socket_row, name);
@@ -78,6 +78,11 @@ static void structs(void)
 	S(section);
 	F(config_problem, kind); A(config_problem, name); A(config_problem, value);
 	S(config_problem);
+	F(class_row, state); F(class_row, turn); F(class_row, site); F(class_row, port);
+	F(class_row, bucket);
+#define CLASS(name, unit, help) F(class_row, name);
+#include "shim/stats.def"
+	S(class_row);
 }
 
 static void header(void)
@@ -124,6 +129,7 @@ static void names(void)
 	PROBLEM(NONE); PROBLEM(UNKNOWN_NAME); PROBLEM(BAD_VALUE); PROBLEM(OUT_OF_RANGE);
 #define SECTION(x) N(section, SECTION_##x, #x)
 	SECTION(THREADS); SECTION(SOCKETS); SECTION(EPOLLS); SECTION(DECISIONS);
+	SECTION(CLASSES);
 }
 
 int main(void)

@@ -40,6 +40,7 @@ class Server:
     client = Http
     fast = FAST       # the pace of its fast clients
     detaches = False  # the process that was started ends once the server is up
+    is_cancellable = False  # its threads allow cancellation anywhere: the shim sends nothing in them
     is_silent = True  # it writes nothing to stdout and stderr but what says() allows
 
     def __init__(self, settings=None, tracer=None, extra=None, preload=LIB, wrapper=(), limits=()):
@@ -248,6 +249,7 @@ class NginxSmallBuffer(Nginx):
 
 class RedisServer(Server):
     client = Redis
+    is_cancellable = True  # makeThreadKillable(), of the main thread too
     is_silent = False  # it logs to stdout
 
     def prepare(self):

@@ -7,7 +7,12 @@ What is counted, and why it is the same set as the shim's:
 
   writes         write writev sendto sendmsg sendmmsg sendfile splice whose (output) descriptor is
                  a stream socket: -yy shows TCP, TCPv6 or UNIX-STREAM. Any result counts. Datagram
-                 and netlink sockets (glibc's resolver), pipes, eventfds and files do not.
+                 and netlink sockets (glibc's resolver), pipes, eventfds and files do not. Nor do
+                 the library's own sends, which are
+  retries        sends by which the library went on with a stalled call of the host's. It makes them,
+                 and nothing else is made, while all signals but the synchronous ones are blocked:
+                 told by the rt_sigprocmask before them. Of files they are sendfile, else sendmsg.
+  write_bytes    what all of them sent; retry_bytes the retries' part.
   eagain_writes  those of them that returned EAGAIN: all stream sockets here are non-blocking.
   short_writes   those that returned fewer bytes than asked. None of these servers asks sendfile
                  for more than the file has, which would be no stall; none sends by splice.
@@ -22,14 +27,18 @@ child of a counted process is counted from its first instruction.
 
 import re
 
-from common import PATIENCE_S, box, children, need, wait_until
+from common import PATIENCE_S, Failed, box, children, need, wait_until
 
 WRITES = {"write", "writev", "sendto", "sendmsg", "sendmmsg", "sendfile", "splice"}
 WAITS = {"epoll_wait", "epoll_pwait", "poll", "select", "pselect6"}
 ACCEPTS = {"accept", "accept4"}
 BEGINS = {"socket", "epoll_create", "epoll_create1"}
+SIGNALS = "rt_sigprocmask"
+# shim/retry.c, SYNCHRONOUS_SIGNALS. No libc blocks just these.
+RETRY_BEGINS = "SIG_SETMASK, ~[ILL TRAP BUS FPE SEGV SYS],"
 BIRTHS = {"clone", "clone3", "fork", "vfork"}
-COUNTED = ("writes", "eagain_writes", "short_writes", "accepts", "waits")
+COUNTED = ("writes", "write_bytes", "eagain_writes", "short_writes", "retries", "retry_bytes",
+           "accepts", "waits")
 
 CALL = re.compile(r"^(\d+) +(?:<\.\.\. )?(\w+)(\(| resumed>)(.*)$")
 RESULT = re.compile(r"= (-?\d+)(?:<.*>)?(?: ([A-Z]+) \(.*\)| \([A-Z].*\))?$")
@@ -51,7 +60,7 @@ class Strace:
         self.kinds = kinds
 
     def options(self):
-        names = sorted(WRITES | WAITS | ACCEPTS | BEGINS | BIRTHS)
+        names = sorted(WRITES | WAITS | ACCEPTS | BEGINS | BIRTHS | {SIGNALS})
         return ["-yy", "-v", "-qq", "-s", "0", "-e", "signal=none",
                 "-e", "trace=" + ",".join(names)]
 
@@ -71,8 +80,11 @@ class Strace:
         return wait_until("strace's child", lambda: children(self.process.pid), PATIENCE_S)[0]
 
     def counts(self):
-        """pid -> {"writes": n, "eagain_writes": n, "accepts": n, "waits": n}"""
-        return Counter(self.log, self.kinds).processes
+        """pid -> {"writes": n, ...}, of each name in COUNTED."""
+        counter = Counter(self.log, self.kinds)
+        if counter.odd:
+            raise Failed("; ".join(counter.odd))
+        return counter.processes
 
 
 class StraceSummary(Strace):
@@ -108,6 +120,7 @@ class Call:
         self.ended_at = None  # still running when the log ended
         self.result = None
         self.error = None
+        self.retry_of = None  # the name of the host's call, when this is the library's own
 
 
 def asked(call):
@@ -123,7 +136,9 @@ class Counter:
         self.calls = []
         self.births = {}    # child -> the Call that made it
         self.begins = {}    # process -> log line of its first socket
+        self.odd = []       # retries that are not what they should be
         self.read(path)
+        self.find_retries()
         for call in self.calls:
             if call.name in BIRTHS and call.result and call.result > 0:
                 self.births[call.result] = call
@@ -156,6 +171,24 @@ class Counter:
                 if result:
                     call.ended_at, call.result, call.error = number, int(result[1]), result[2]
 
+    def find_retries(self):
+        retrying = set()  # threads
+        latest = {}       # thread -> the host's latest write on a stream socket
+        for call in self.calls:
+            if call.name == SIGNALS:
+                retrying.discard(call.thread)
+                if call.arguments.startswith(RETRY_BEGINS):
+                    retrying.add(call.thread)
+            elif call.name not in WRITES or not self.is_counted(call):
+                continue
+            elif call.thread in retrying:
+                call.retry_of = latest[call.thread]
+                if (call.name == "sendfile") != (call.retry_of == "sendfile") or \
+                        call.name not in ("sendfile", "sendmsg"):
+                    self.odd.append("a retry of %s by %s" % (call.retry_of, call.name))
+            else:
+                latest[call.thread] = call.name
+
     def process_of(self, thread):
         birth = self.births.get(thread)
         is_thread = birth is not None and "CLONE_THREAD" in birth.arguments
@@ -183,6 +216,12 @@ class Counter:
         if call.name in ACCEPTS and call.result >= 0:
             counts["accepts"] += 1
         if call.name in WRITES and self.is_counted(call):
+            sent = max(call.result, 0)
+            counts["write_bytes"] += sent
+            if call.retry_of:
+                counts["retries"] += 1
+                counts["retry_bytes"] += sent
+                return
             counts["writes"] += 1
             counts["eagain_writes"] += call.error == "EAGAIN"
             counts["short_writes"] += 0 <= call.result < asked(call)

@@ -20,6 +20,7 @@ struct sample {
 	struct socket_row *sockets;
 	struct epoll_row *epolls;
 	struct decision_row *decisions;
+	struct class_row *classes;
 };
 
 static inline size_t sample_place(struct section *section, size_t at, size_t stride)
@@ -39,6 +40,7 @@ static inline struct sample sample_make(void)
 	at = sample_place(&section[SECTION_SOCKETS], at, sizeof(struct socket_row));
 	at = sample_place(&section[SECTION_EPOLLS], at, sizeof(struct epoll_row));
 	at = sample_place(&section[SECTION_DECISIONS], at, sizeof(struct decision_row));
+	at = sample_place(&section[SECTION_CLASSES], at, sizeof(struct class_row));
 	s.bytes = (at + 63) & ~(size_t)63;
 	s.memory = aligned_alloc(64, s.bytes);
 	memset(s.memory, 0, s.bytes);
@@ -47,6 +49,7 @@ static inline struct sample sample_make(void)
 	s.sockets = (void *)(s.memory + section[SECTION_SOCKETS].offset);
 	s.epolls = (void *)(s.memory + section[SECTION_EPOLLS].offset);
 	s.decisions = (void *)(s.memory + section[SECTION_DECISIONS].offset);
+	s.classes = (void *)(s.memory + section[SECTION_CLASSES].offset);
 	memcpy(s.header->section, section, sizeof(section));
 	s.header->magic = STATS_MAGIC;
 	s.header->version = STATS_VERSION;

@@ -34,6 +34,7 @@ static void words_of_the_enums_match_their_constants(void **unused)
 		{ CONFIG_mode, MODE_OFF, "off" },     { CONFIG_mode, MODE_OBSERVE, "observe" },
 		{ CONFIG_mode, MODE_ADAPT, "adapt" }, { CONFIG_write, WRITE_AUTO, "auto" },
 		{ CONFIG_write, WRITE_OFF, "off" },   { CONFIG_write, WRITE_GROW, "grow" },
+		{ CONFIG_write, WRITE_SPIN, "spin" }, { CONFIG_write, WRITE_BLOCK, "block" },
 	};
 	char word[16];
 

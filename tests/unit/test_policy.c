@@ -176,9 +176,9 @@ static void spent_budget_stops_growth_and_says_so(void **unused)
 	(void)unused;
 	l.budget_left = 0;
 	assert_int_equal(decide(buffer_limited(), l).reason, POLICY_NO_BUDGET);
-	l.budget_left = 100 * KB; /* far less than half of what is wanted */
+	l.budget_left = 800 * KB; /* its share is far less than half of what is wanted */
 	assert_int_equal(decide(buffer_limited(), l).reason, POLICY_NO_BUDGET);
-	l.budget_left = 900 * KB;
+	l.budget_left = 8 * 900 * KB;
 	assert_int_equal(decide(buffer_limited(), l).target_bytes, 46 * KB + 900 * KB);
 }
 
@@ -192,7 +192,70 @@ static void observing_and_foreign_sockets_are_left_alone(void **unused)
 	f.tries = 1000;
 	assert_int_equal(decide(f, l).reason, POLICY_OBSERVING);
 	f.is_tcp = 0;
-	assert_int_equal(decide(f, l).reason, POLICY_NOT_TCP);
+	assert_int_equal(decide(f, l).reason, POLICY_NOT_GROWABLE);
+}
+
+static void write_that_fits_needs_no_growth(void **unused)
+{
+	struct policy_facts f = { .sndbuf = 90 * KB, .queued = 0, .remaining = 80 * KB, .is_tcp = 1 };
+
+	(void)unused;
+	assert_true(policy_fits(&f));
+	f.remaining++;
+	assert_false(policy_fits(&f)); /* the packets' overhead is an eighth */
+	f.remaining = 40 * KB;
+	f.queued = 46 * KB;
+	assert_false(policy_fits(&f));
+	f.remaining = policy_room(&f);
+	f.queued = 0;
+	assert_true(policy_fits(&f) || f.remaining > 80 * KB);
+}
+
+/* A reader with a 4 KB window: 32 KB of buffer carry 14 KB. */
+static void overhead_is_taken_from_a_full_queue_or_from_the_class(void **unused)
+{
+	struct policy_facts f = { .sndbuf = 32 * KB, .queued = 32 * KB, .payload = 16 * KB,
+				  .remaining = 86 * KB, .tries = 1, .is_tcp = 1 };
+	struct policy_limits l = limits();
+
+	(void)unused;
+	assert_int_equal(policy_overhead(&f), 32);
+	assert_true(policy_ahead(&f, &l, 0).target_bytes > 32 * KB + 2 * 86 * KB);
+	f.payload = 1000; /* too little to tell */
+	assert_int_equal(policy_overhead(&f), 20);
+	f.overhead = 40;
+	assert_int_equal(policy_overhead(&f), 40);
+	f.payload = 9 * KB;
+	f.queued = 1 * MB; /* absurd: bounded */
+	assert_int_equal(policy_overhead(&f), 64);
+	f = (struct policy_facts){ .sndbuf = 160 * KB, .remaining = 100 * KB, .overhead = 32 };
+	assert_false(policy_fits(&f));
+	assert_int_equal(policy_room(&f), 80 * KB);
+}
+
+static void growth_ahead_asks_for_no_cause_but_keeps_the_rules(void **unused)
+{
+	struct policy_facts f = receiver_limited();
+	struct policy_limits l = limits();
+	struct policy_verdict v = policy_ahead(&f, &l, 0);
+
+	(void)unused;
+	assert_int_equal(v.strategy, POLICY_DO_GROW);
+	assert_int_equal(v.reason, POLICY_GREW_AHEAD_LENGTH);
+	assert_true(v.target_bytes > f.queued + f.remaining);
+	assert_int_equal(policy_ahead(&f, &l, 1).reason, POLICY_GREW_AHEAD_CLASS);
+	f.is_host_fixed = 1;
+	l.may_override = 0;
+	assert_int_equal(policy_ahead(&f, &l, 0).reason, POLICY_HOST_FIXED);
+	f.is_host_fixed = 0;
+	f.has_lowat = 1;
+	assert_int_equal(policy_ahead(&f, &l, 0).reason, POLICY_HOST_LOWAT);
+	f.has_lowat = 0;
+	l.budget_left = 0;
+	assert_int_equal(policy_ahead(&f, &l, 0).reason, POLICY_NO_BUDGET);
+	l = limits();
+	l.is_observing = 1;
+	assert_int_equal(policy_ahead(&f, &l, 0).reason, POLICY_OBSERVING);
 }
 
 static void looks_grow_rarer_with_every_stall(void **unused)
@@ -213,9 +276,11 @@ static void looks_grow_rarer_with_every_stall(void **unused)
 static void grant_is_all_part_or_nothing(void **unused)
 {
 	(void)unused;
-	assert_int_equal(safety_grant(100, 300, 200), 300);
-	assert_int_equal(safety_grant(100, 300, 150), 250);
-	assert_int_equal(safety_grant(100, 300, 99), 0);
+	assert_int_equal(safety_grant(100, 300, 200 * SAFETY_SHARE), 300);
+	assert_int_equal(safety_grant(100, 300, 150 * SAFETY_SHARE), 250);
+	assert_int_equal(safety_grant(100, 300, 99 * SAFETY_SHARE), 0);
+	/* where a large demand is refused a small one still is not */
+	assert_int_equal(safety_grant(100, 140, 99 * SAFETY_SHARE), 140);
 	assert_int_equal(safety_grant(100, 300, 0), 0);
 	assert_int_equal(safety_grant(300, 300, 0), 300);
 }
@@ -236,6 +301,9 @@ int main(void)
 		cmocka_unit_test(size_the_host_fixed_is_raised_only_with_override),
 		cmocka_unit_test(spent_budget_stops_growth_and_says_so),
 		cmocka_unit_test(observing_and_foreign_sockets_are_left_alone),
+		cmocka_unit_test(write_that_fits_needs_no_growth),
+		cmocka_unit_test(overhead_is_taken_from_a_full_queue_or_from_the_class),
+		cmocka_unit_test(growth_ahead_asks_for_no_cause_but_keeps_the_rules),
 		cmocka_unit_test(looks_grow_rarer_with_every_stall),
 		cmocka_unit_test(grant_is_all_part_or_nothing),
 	};

@@ -178,6 +178,7 @@ static void another_threads_write_is_a_resume(void **unused)
 	write_again(&h, -1);
 	write_by(&h, THREAD + 1, 1000);
 	assert_int_equal(h.resumes, 1);
+	assert_false(h.seen.waited);
 	assert_int_equal(h.spins, 0);
 	assert_int_equal(h.seen.trip_ns, 0); /* its waits are not the first thread's */
 }
@@ -264,6 +265,40 @@ static void trip_of_a_thread_whose_wait_was_not_timed_is_unknown(void **unused)
 	assert_int_equal(h.seen.trip_ns, 0);
 }
 
+static void write_finished_inside_the_call_is_no_stall_any_more(void **unused)
+{
+	struct host h;
+
+	(void)unused;
+	begin(&h);
+	write_again(&h, 300);
+	spin_went_on(&h.state, 700, 1, h.event.now_ns);
+	assert_false(spin_is_stalled(&h.state));
+	write_again(&h, 1000);
+	assert_int_equal(h.resumes + h.spins, 0);
+	assert_int_equal(spin_turn(&h.state), 2000);
+}
+
+static void write_gone_on_with_in_vain_is_still_a_stall(void **unused)
+{
+	struct host h;
+
+	(void)unused;
+	begin(&h);
+	write_again(&h, -1);
+	spin_went_on(&h.state, 0, 0, h.event.now_ns);
+	assert_true(spin_is_stalled(&h.state));
+	write_again(&h, -1);
+	assert_int_equal(h.spins, 1);
+	spin_went_on(&h.state, 100, 0, h.event.now_ns + 5000); /* now the host has seen a short count */
+	/* What the library waited itself is no part of the drain time. */
+	assert_int_equal(spin_writable(&h.state, h.event.now_ns + 7000), 2000);
+	h.state.is_released = 0;
+	write_again(&h, 1000);
+	assert_int_equal(h.spins, 1);
+	assert_int_equal(spin_turn(&h.state), 1100);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -280,6 +315,8 @@ int main(void)
 		cmocka_unit_test(sleeping_between_tries_is_no_spin),
 		cmocka_unit_test(release_of_a_flowing_socket_does_nothing),
 		cmocka_unit_test(turn_returns_the_response_once),
+		cmocka_unit_test(write_finished_inside_the_call_is_no_stall_any_more),
+		cmocka_unit_test(write_gone_on_with_in_vain_is_still_a_stall),
 		cmocka_unit_test(trip_of_a_thread_whose_wait_was_not_timed_is_unknown),
 	};
 
