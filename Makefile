@@ -186,6 +186,10 @@ help:
 -include $(LIB_OBJ:.o=.d) $(TOOL_OBJ:.o=.d) $(REACTOR_OBJ:.o=.d) $(LAB_OBJ:.o=.d) $(DIFF_OBJ:.o=.d) $(HELPER_BIN:=.d)
 
 # Ten minutes of random programs in every mode; prints the seed of any difference.
+soak-readers: all
+	$(Q)B=$(B) tests/soak/slow_readers.py
+	$(Q)B=$(B) tests/soak/slow_readers.py --arch single
+
 soak: all
 	$(Q)B=$(B) tests/differential/test_differential.py --minutes 10
 
