@@ -188,10 +188,9 @@ help:
 # Ten minutes of random programs in every mode; prints the seed of any difference.
 soak-readers: all
 	$(Q)B=$(B) tests/soak/slow_readers.py
-	$(Q)B=$(B) tests/soak/slow_readers.py --arch single
 
 soak: all
 	$(Q)B=$(B) tests/differential/test_differential.py --minutes 10
 
 .PHONY: all unit deps check check-unit check-contract check-integration check-lab check-layers \
-	check-differential check-transparency soak check-asan demo cost results bench docs format install uninstall clean help
+	check-differential check-transparency soak soak-readers check-asan demo cost results bench docs format install uninstall clean help
