@@ -16,6 +16,7 @@ WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointe
 	-Wundef $(if $(CI),-Werror)
 STD := -std=gnu11 -D_GNU_SOURCE -DUNSPIN_VERSION='"$(VERSION)"'
 CFLAGS ?= -O2 -g
+FUZZ_SECONDS ?= 60
 ALL_CFLAGS = $(STD) $(WARN) -MMD -MP $(CFLAGS)
 
 # Fortify would turn our own read() into __read_chk(); every other reason is in docs/DESIGN.md.
@@ -186,8 +187,14 @@ help:
 -include $(LIB_OBJ:.o=.d) $(TOOL_OBJ:.o=.d) $(REACTOR_OBJ:.o=.d) $(LAB_OBJ:.o=.d) $(DIFF_OBJ:.o=.d) $(HELPER_BIN:=.d)
 
 # Ten minutes of random programs in every mode; prints the seed of any difference.
+fuzz:
+	$(Q)tests/fuzz/run.sh $(B) $(FUZZ_SECONDS)
+
+soak-readers: all
+	$(Q)B=$(B) tests/soak/slow_readers.py
+
 soak: all
 	$(Q)B=$(B) tests/differential/test_differential.py --minutes 10
 
 .PHONY: all unit deps check check-unit check-contract check-integration check-lab check-layers \
-	check-differential check-transparency soak check-asan demo cost results bench docs format install uninstall clean help
+	check-differential check-transparency soak soak-readers fuzz check-asan demo cost results bench docs format install uninstall clean help

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* needs: tools/dump_json.c tools/dump_text.c tools/dump_rows.c tools/advice.c tools/derive.c */
 /* needs: tools/names.c tools/settings.c tools/nearest.c tools/table.c tools/text.c tools/emit.c */
-/* needs: tools/read.c tools/process.c shim/config.c shim/stats_dir.c */
+/* needs: tools/read.c tools/process.c tools/symbol.c shim/config.c shim/stats_dir.c */
 /*
  * libFuzzer: any bytes as a statistics file, through parser, JSON and text output.
  *

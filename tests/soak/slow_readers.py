@@ -1,0 +1,194 @@
+#!/usr/bin/env -S /usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""
+Ten thousand slow readers of 1 MB each against one reactor, without and with the library: do the
+budgets hold, does the server go on serving others, does every reader get its bytes?
+
+    slow_readers.py [--arch yield] [--readers 10000] [--seconds 20]
+
+Makes a lab (tests/lab) of its own per side: over a network of 1 ms, because a loopback connection
+begins with megabytes of buffer. Prints what it saw and ends with 1 when a rule was broken:
+  - no reader gets a wrong byte or an early end;
+  - send-buffer space added never exceeds sndbuf_budget, and its end is told (no_budget);
+  - a newcomer's small request takes at most 1.5 times as long (99th percentile), or 20 ms more.
+"""
+import argparse
+import json
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+
+ROOT = os.path.realpath(os.path.join(os.path.dirname(__file__), "..", ".."))
+BUILD = os.path.realpath(os.environ.get("B", os.path.join(ROOT, "build")))
+SIZE = 1 << 20
+BUDGET = 536870912  # the default of sndbuf_budget
+PER_READ = 1024     # bytes a reader takes at a time
+
+
+def percentile(values, part):
+    return sorted(values)[min(len(values) - 1, int(len(values) * part))]
+
+
+def connect(address):
+    s = socket.socket()
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    s.settimeout(10)
+    s.connect(address)
+    return s
+
+
+def get(address, size):
+    """One request on a connection of its own. Returns the body and the seconds it took."""
+    began = time.monotonic()
+    with connect(address) as s:
+        s.sendall(b"GET /bytes/%d HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n" % size)
+        answer = b""
+        while piece := s.recv(65536):
+            answer += piece
+    return answer.partition(b"\r\n\r\n")[2], time.monotonic() - began
+
+
+class Reader:
+    def __init__(self, address):
+        self.socket, self.at, self.head = connect(address), None, b""
+        self.socket.sendall(b"GET /bytes/%d HTTP/1.1\r\nHost: h\r\n\r\n" % SIZE)
+        self.socket.setblocking(False)
+
+    def take(self, reference):
+        """One read; raises ValueError when it is not what it should be."""
+        try:
+            piece = self.socket.recv(PER_READ)
+        except BlockingIOError:
+            return
+        if not piece:
+            raise ValueError("the end came early")
+        if self.at is None:
+            self.head += piece
+            head, found, piece = self.head.partition(b"\r\n\r\n")
+            if not found:
+                return
+            self.at = 0
+        if piece != reference[self.at:self.at + len(piece)]:
+            raise ValueError(f"wrong bytes at {self.at}")
+        self.at += len(piece)
+
+
+def client(address, count, seconds):
+    """Runs in the client's namespace: the crowd, and a newcomer every 20 ms."""
+    reference, _ = get(address, SIZE)
+    assert len(reference) == SIZE
+    readers, probes, broken = [], [], []
+    for _ in range(count):
+        readers.append(Reader(address))
+    end, turn = time.monotonic() + seconds, 0
+    next_probe = time.monotonic()
+    while time.monotonic() < end:
+        for reader in readers[turn:turn + 200]:
+            try:
+                reader.take(reference)
+            except (ValueError, OSError) as error:
+                broken.append(str(error))
+        turn = turn + 200 if turn + 200 < count else 0
+        if time.monotonic() >= next_probe:
+            probes.append(get(address, 100)[1])
+            next_probe = time.monotonic() + 0.02
+    print(json.dumps({"readers": len(readers), "broken": broken[:5], "probes": probes,
+                      "bytes": sum(r.at or 0 for r in readers)}), flush=True)
+    sys.stdin.read()  # the readers stay until the other side has looked
+
+
+def server(arch, count, seconds, is_shimmed):
+    """Runs inside a lab, in the server's namespace."""
+    with tempfile.TemporaryDirectory() as place:
+        env = {k: v for k, v in os.environ.items() if not k.startswith("UNSPIN_")}
+        env["UNSPIN_STATS_DIR"] = place
+        host = os.environ["LAB_SERVER_IP"]
+        shim = {"LD_PRELOAD": f"{BUILD}/libunspin.so"} if is_shimmed else {}
+        reactor = subprocess.Popen(
+            [f"{BUILD}/reactor", "--arch", arch, "--host", host, "--port", "7070"],
+            env={**env, **shim}, stdout=subprocess.PIPE, text=True)
+        reactor.stdout.readline()
+        crowd = subprocess.Popen(
+            [*os.environ["LAB_CLIENT"].split(), "/usr/bin/python3", os.path.realpath(__file__),
+             "--client", host, "--readers", str(count), "--seconds", str(seconds)],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        line = crowd.stdout.readline()
+        if not line:
+            raise SystemExit("the client broke off")
+        seen = json.loads(line)
+        if is_shimmed:
+            text = subprocess.run([f"{BUILD}/unspin", "stat", "--json", str(reactor.pid)], env=env,
+                                  capture_output=True, text=True, check=True).stdout
+            seen["stat"] = json.loads(text)
+        for line in open("/proc/net/sockstat"):
+            if line.startswith("TCP:"):
+                seen["tcp_pages"] = int(line.split()[-1])
+        crowd.stdin.close()
+        crowd.wait()
+        reactor.terminate()
+        reactor.wait()
+    print(json.dumps(seen))
+
+
+def side(options, is_shimmed):
+    text = subprocess.run(
+        [f"{BUILD}/lab", "--rtt-us", "1000", "--cc", "cubic", "--", "/usr/bin/python3",
+         os.path.realpath(__file__), "--arch", options.arch, "--readers", str(options.readers),
+         "--seconds", str(options.seconds), "--server", "shim" if is_shimmed else "bare"],
+        stdout=subprocess.PIPE, text=True, check=True).stdout
+    seen = json.loads(text.strip().splitlines()[-1])
+    p50, p99 = (percentile(seen["probes"], q) * 1000 for q in (0.5, 0.99))
+    print(f"{'shim' if is_shimmed else 'bare'}: {seen['readers']} readers took {seen['bytes'] >> 20} MB; "
+          f"{len(seen['probes'])} newcomers, median {p50:.1f} ms, p99 {p99:.1f} ms; "
+          f"TCP memory {seen['tcp_pages'] * 4 >> 10} MB", flush=True)
+    return seen, p99
+
+
+def find(tree, key):
+    """The first value of the key, wherever it is."""
+    if isinstance(tree, dict):
+        if key in tree:
+            return tree[key]
+        tree = list(tree.values())
+    if isinstance(tree, list):
+        for branch in tree:
+            found = find(branch, key)
+            if found is not None:
+                return found
+    return None
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--arch", default="yield")
+    parser.add_argument("--readers", type=int, default=10000)
+    parser.add_argument("--seconds", type=int, default=20)
+    parser.add_argument("--client")
+    parser.add_argument("--server", choices=("bare", "shim"))
+    options = parser.parse_args()
+    if options.client:
+        return client((options.client, 7070), options.readers, options.seconds)
+    if options.server:
+        return server(options.arch, options.readers, options.seconds, options.server == "shim")
+    bare, bare_p99 = side(options, False)
+    shim, shim_p99 = side(options, True)
+    used, refusals = (find(shim["stat"], k) for k in ("sndbuf_budget_used", "sndbuf_budget_refusals"))
+    print(f"budget used {used >> 20} of {BUDGET >> 20} MB, {refusals} growths refused")
+    failures = [f"{name}: {seen['broken']}" for name, seen in (("bare", bare), ("shim", shim))
+                if seen["broken"]]
+    if used > BUDGET:
+        failures.append("the budget was exceeded")
+    if options.readers >= 10000 and not refusals:
+        failures.append("nothing was refused: the budget was not put to the test")
+    if shim_p99 > max(1.5 * bare_p99, bare_p99 + 20):
+        failures.append(f"newcomers wait: p99 {shim_p99:.1f} ms, bare {bare_p99:.1f} ms")
+    for failure in failures:
+        print("not ok", failure)
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
