@@ -23,7 +23,6 @@ void action_configure(const struct config *config)
 {
 	limits = (struct policy_limits){
 		.sndbuf_max = config->value[CONFIG_sndbuf_max],
-		.budget_left = config->value[CONFIG_sndbuf_budget],
 		.may_override = (uint8_t)config->value[CONFIG_override],
 		.is_forced = config->value[CONFIG_write] == WRITE_GROW,
 		/* spin and block, when forced, stand alone: so each can be measured by itself */
@@ -42,13 +41,19 @@ static void refuse(struct fdrec *rec, int error)
 	store_relaxed(&rec->socket->reason, (uint32_t)REASON_REFUSED);
 }
 
+/* As this process has it: stats_begin.c bounds the default by the machine's memory. */
+static uint64_t budget(void)
+{
+	return stats.header->option_value[CONFIG_sndbuf_budget];
+}
+
 static struct policy_limits current_limits(void)
 {
 	struct stats_header *h = stats.header;
 	struct policy_limits now = limits;
 	uint64_t used = load_relaxed(&h->global[GLOBAL_BUDGET_USED]);
 
-	now.budget_left = used < limits.budget_left ? limits.budget_left - used : 0;
+	now.budget_left = used < budget() ? budget() - used : 0;
 	now.autotune_max = h->tcp_wmem_max;
 	now.can_unlock = load_relaxed(&h->can_unlock) != 2;
 	/* With CAP_NET_ADMIN the kernel's own limit does not bind; it is tried once. */
@@ -166,7 +171,7 @@ static int reserve(uint64_t bytes)
 	uint64_t seen = load_relaxed(used);
 
 	do {
-		if (seen + bytes > limits.budget_left) {
+		if (seen + bytes > budget()) {
 			stats_global_add(GLOBAL_BUDGET_REFUSALS, 1);
 			return 0;
 		}

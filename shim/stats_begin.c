@@ -7,6 +7,7 @@
 
 #include <fcntl.h>
 #include <string.h>
+#include <sys/sysinfo.h>
 
 #ifndef UNSPIN_VERSION
 #define UNSPIN_VERSION "0.1.0-dev"
@@ -72,6 +73,24 @@ static uint64_t start_ticks(void)
 	return after ? number_at(after + 1, 20) : 0;
 }
 
+/*
+ * Unless the user has set it, the budget is at most a 96th of the machine's memory: a sixth of the
+ * TCP memory (tcp_mem[1], a 16th by default) at which the kernel begins to starve every connection.
+ * Not asked from tcp_mem, which a network namespace does not see. Measured with 10 000 slow readers
+ * and 24 GB: 256 MB went unnoticed, with 512 MB all others waited 40 times as long.
+ */
+static void bound_budget(void)
+{
+	uint64_t *budget = &settings.value[CONFIG_sndbuf_budget], most;
+	struct sysinfo info;
+
+	if (settings.is_set[CONFIG_sndbuf_budget] || sys_call(SYS_sysinfo, &info, 0, 0, 0, 0, 0) != 0)
+		return;
+	most = (uint64_t)info.totalram * info.mem_unit / 96;
+	if (most < *budget)
+		*budget = most;
+}
+
 static void read_kernel_limits(struct stats_header *h)
 {
 	char text[64];
@@ -82,6 +101,7 @@ static void read_kernel_limits(struct stats_header *h)
 		h->wmem_max = number_at(text, 0);
 	if (stats_file_read("/proc/sys/net/ipv4/tcp_wmem", text, sizeof(text)) > 0)
 		h->tcp_wmem_max = number_at(text, 2);
+	bound_budget();
 }
 
 static void fill_settings(struct stats_header *h)

@@ -182,6 +182,8 @@ static void send_frames(const struct wire *wire, struct iovec *frames, unsigned 
 		ret = sendmmsg(wire->tx_fd, messages + sent, count - sent, 0);
 		if (ret > 0)
 			sent += (unsigned)ret;
+		else if (errno == ENOBUFS) /* the peer's backlog is full: thousands of connections at once */
+			nanosleep(&(struct timespec){ .tv_nsec = 50000 }, NULL);
 		else if (errno != EINTR)
 			lab_fail("the delay line cannot send: %s", strerror(errno));
 	}

@@ -10,7 +10,7 @@ Makes a lab (tests/lab) of its own per side: over a network of 1 ms, because a l
 begins with megabytes of buffer. Prints what it saw and ends with 1 when a rule was broken:
   - no reader gets a wrong byte or an early end;
   - send-buffer space added never exceeds sndbuf_budget, and its end is told (no_budget);
-  - a newcomer's small request takes at most 1.5 times as long (99th percentile), or 20 ms more.
+  - a newcomer's small request takes at most 1.5 times as long, or 20 ms more: median and 9 of 10.
 """
 import argparse
 import json
@@ -24,7 +24,7 @@ import time
 ROOT = os.path.realpath(os.path.join(os.path.dirname(__file__), "..", ".."))
 BUILD = os.path.realpath(os.environ.get("B", os.path.join(ROOT, "build")))
 SIZE = 1 << 20
-BUDGET = 536870912  # the default of sndbuf_budget
+BUDGET = 536870912  # the default of sndbuf_budget; a machine with little TCP memory has less
 PER_READ = 1024     # bytes a reader takes at a time
 
 
@@ -140,11 +140,11 @@ def side(options, is_shimmed):
          "--seconds", str(options.seconds), "--server", "shim" if is_shimmed else "bare"],
         stdout=subprocess.PIPE, text=True, check=True).stdout
     seen = json.loads(text.strip().splitlines()[-1])
-    p50, p99 = (percentile(seen["probes"], q) * 1000 for q in (0.5, 0.99))
+    p50, p90 = (percentile(seen["probes"], q) * 1000 for q in (0.5, 0.9))
     print(f"{'shim' if is_shimmed else 'bare'}: {seen['readers']} readers took {seen['bytes'] >> 20} MB; "
-          f"{len(seen['probes'])} newcomers, median {p50:.1f} ms, p99 {p99:.1f} ms; "
+          f"{len(seen['probes'])} newcomers, median {p50:.1f} ms, 9 of 10 within {p90:.1f} ms; "
           f"TCP memory {seen['tcp_pages'] * 4 >> 10} MB", flush=True)
-    return seen, p99
+    return seen, (p50, p90)
 
 
 def find(tree, key):
@@ -173,18 +173,19 @@ def main():
         return client((options.client, 7070), options.readers, options.seconds)
     if options.server:
         return server(options.arch, options.readers, options.seconds, options.server == "shim")
-    bare, bare_p99 = side(options, False)
-    shim, shim_p99 = side(options, True)
+    bare, bare_ms = side(options, False)
+    shim, shim_ms = side(options, True)
     used, refusals = (find(shim["stat"], k) for k in ("sndbuf_budget_used", "sndbuf_budget_refusals"))
-    print(f"budget used {used >> 20} of {BUDGET >> 20} MB, {refusals} growths refused")
+    print(f"budget used {used >> 20} of at most {BUDGET >> 20} MB, {refusals} growths refused")
     failures = [f"{name}: {seen['broken']}" for name, seen in (("bare", bare), ("shim", shim))
                 if seen["broken"]]
     if used > BUDGET:
         failures.append("the budget was exceeded")
     if options.readers >= 10000 and not refusals:
         failures.append("nothing was refused: the budget was not put to the test")
-    if shim_p99 > max(1.5 * bare_p99, bare_p99 + 20):
-        failures.append(f"newcomers wait: p99 {shim_p99:.1f} ms, bare {bare_p99:.1f} ms")
+    for before, after in zip(bare_ms, shim_ms):
+        if after > max(1.5 * before, before + 20):
+            failures.append(f"newcomers wait: {after:.1f} ms, bare {before:.1f} ms")
     for failure in failures:
         print("not ok", failure)
     return 1 if failures else 0
