@@ -39,7 +39,9 @@ struct arch {
 	X(dispatch)                                                                                \
 	X(dispatch_fix)                                                                            \
 	X(netty)                                                                                   \
-	X(hybrid)
+	X(hybrid)                                                                                  \
+	X(symped)                                                                                  \
+	X(pipeline)
 
 #define ARCH_DECLARE(name) extern const struct arch arch_##name;
 ARCH_LIST(ARCH_DECLARE)

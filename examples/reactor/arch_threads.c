@@ -173,7 +173,7 @@ static void threads_print_stats(const struct server *srv, FILE *out)
 	const struct threads *t = srv->context;
 
 	fprintf(out, ",\"threads\":%ld,\"send\":\"%s\"", pool_size(&t->pool),
-		srv->settings.send_name ? srv->settings.send_name : "copy");
+		server_send_name(srv));
 }
 
 const struct arch arch_threads = {

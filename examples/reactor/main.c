@@ -3,7 +3,8 @@
  * Demo server: the same small HTTP server in many architectures, to be run with and without the
  * shim, of which it knows nothing. Reading order: arch.h, arch_single.c, arch_yield.c, loop.h,
  * conn.h, http.h, response.h; then the architectures with threads: arch_threads.c, pool.h,
- * arch_dispatch.c, dispatch.h, arch_netty.c, reactors.h, arch_hybrid.c.
+ * arch_dispatch.c, dispatch.h, arch_netty.c, reactors.h, arch_hybrid.c, arch_symped.c,
+ * arch_pipeline.c, room.h, arch_seda.c, stage.h, control.h.
  */
 #include <limits.h>
 #include <string.h>
@@ -138,7 +139,7 @@ static int configure(struct server *srv, char **argv)
 		  .help = "read the response N times before sending it" },
 		{ "threads", "N", .number = &s->threads, .min = 1, .max = COUNTERS_CELLS / 2,
 		  .help = "threads; not given: see below",
-		  .only = "threads dispatch dispatch-fix netty hybrid" },
+		  .only = "threads dispatch dispatch-fix netty hybrid pipeline" },
 		{ "max-writes", "N", .number = &s->max_writes, .min = 1, .max = INT_MAX,
 		  .help = "write() calls on a response before others are served",
 		  .only = "netty hybrid" },
@@ -148,8 +149,12 @@ static int configure(struct server *srv, char **argv)
 		  .help = "copies, or with one copy its threads, in turn to cores" },
 		{ "et", .flag = &s->is_edge_triggered, .only = "yield",
 		  .help = "edge-triggered epoll" },
-		{ "send", "HOW", .text = &s->send_name, .only = "threads",
-		  .help = "copy, sendfile-nb or sendfile-b" },
+		{ "send", "HOW", .text = &s->send_name, .only = "threads symped pipeline",
+		  .help = "copy or sendfile; of threads: copy, sendfile-nb or sendfile-b" },
+		{ "blocking", .flag = &s->is_blocking, .only = "symped",
+		  .help = "write each response at one go, on blocking sockets" },
+		{ "shared-cache", .flag = &s->has_shared_cache, .only = "symped",
+		  .help = "one cache of responses for all copies" },
 		{ "help", .flag = &wants_help, .help = "this text" },
 		{ .name = NULL },
 	};

@@ -87,6 +87,12 @@ void server_announce(const struct server *srv);
 /* The body of /stats. Any thread. */
 void server_print_stats(const struct server *srv, FILE *out);
 
+/* What --send is, for statistics. */
+static inline const char *server_send_name(const struct server *srv)
+{
+	return srv->settings.send_name ? srv->settings.send_name : "copy";
+}
+
 /* For loops that do not wait for stop_fd. Relaxed: the flag carries nothing but itself. */
 static inline bool server_is_stopping(const struct server *srv)
 {
