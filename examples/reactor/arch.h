@@ -41,7 +41,8 @@ struct arch {
 	X(netty)                                                                                   \
 	X(hybrid)                                                                                  \
 	X(symped)                                                                                  \
-	X(pipeline)
+	X(pipeline)                                                                                \
+	X(seda)
 
 #define ARCH_DECLARE(name) extern const struct arch arch_##name;
 ARCH_LIST(ARCH_DECLARE)

@@ -138,8 +138,8 @@ static int configure(struct server *srv, char **argv)
 		{ "work", "N", .number = &s->work, .max = 1000000,
 		  .help = "read the response N times before sending it" },
 		{ "threads", "N", .number = &s->threads, .min = 1, .max = COUNTERS_CELLS / 2,
-		  .help = "threads; not given: see below",
-		  .only = "threads dispatch dispatch-fix netty hybrid pipeline" },
+		  .help = "threads, in seda the most of a stage; not given: see below",
+		  .only = "threads dispatch dispatch-fix netty hybrid pipeline seda" },
 		{ "max-writes", "N", .number = &s->max_writes, .min = 1, .max = INT_MAX,
 		  .help = "write() calls on a response before others are served",
 		  .only = "netty hybrid" },
@@ -151,6 +151,8 @@ static int configure(struct server *srv, char **argv)
 		  .help = "edge-triggered epoll" },
 		{ "send", "HOW", .text = &s->send_name, .only = "threads symped pipeline",
 		  .help = "copy or sendfile; of threads: copy, sendfile-nb or sendfile-b" },
+		{ "queue", "N", .number = &s->queue, .min = 1, .max = INT_MAX, .only = "seda",
+		  .help = "connections that may wait for a stage; more are shed" },
 		{ "blocking", .flag = &s->is_blocking, .only = "symped",
 		  .help = "write each response at one go, on blocking sockets" },
 		{ "shared-cache", .flag = &s->has_shared_cache, .only = "symped",
@@ -190,9 +192,10 @@ static int serve(struct server *srv)
 /* Exit status: 0 after SIGTERM or SIGINT, 1 where it could not serve, 2 for a bad command line. */
 int main(int argc, char **argv)
 {
-	struct server srv = {
-		.settings = { .arch_name = "single", .host = "127.0.0.1", .max_writes = 16 }
-	}; /* Netty's writeSpinCount */
+	struct server srv = { .settings = { .arch_name = "single",
+					    .host = "127.0.0.1",
+					    .max_writes = 16, /* Netty's writeSpinCount */
+					    .queue = 1024 } };
 	int ret = configure(&srv, argv);
 
 	(void)argc;

@@ -38,6 +38,7 @@ struct settings {
 	long work;	   /* times a response is read before it is sent */
 	long threads;	   /* once main has put in the architecture's own number: 0 is no limit */
 	long max_writes;   /* on one response, before others get their turn */
+	long queue;	   /* connections that may wait for a stage */
 	long copies;	   /* processes; like threads */
 	bool is_pinned;
 	bool is_edge_triggered;
