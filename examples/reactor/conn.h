@@ -42,7 +42,7 @@ struct conn {
 	int fd;
 	uint32_t events;   /* for event loops: armed mask, loop.c */
 	bool is_readable;  /* for edge-triggered loops: not yet read to EAGAIN */
-	bool is_over;	   /* for dispatch.c: handed back to be closed */
+	bool is_over;	   /* handed back to the loop that owns it, to be closed */
 	bool is_lingering; /* answered for the last time; input is thrown away */
 	bool is_done;	   /* nothing more to do but close */
 	struct http_parser parser;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The files below --root: opened so that no name and no symbolic link leads out of it, and known
- * by what changes when their contents do.
+ * by what changes when their contents do (as far as the clock of files, of some milliseconds, can
+ * tell one write from the next).
  */
 #ifndef REACTOR_FILE_H
 #define REACTOR_FILE_H

@@ -2,7 +2,7 @@
 /*
  * Demo server: the same small HTTP server in many architectures, to be run with and without the
  * shim, of which it knows nothing. Reading order: arch.h, arch_single.c, arch_yield.c, loop.h,
- * conn.h, http.h, response.h; then the architectures with threads: arch_threads.c, pool.h,
+ * conn.h, http.h, route.h, response.h; then the architectures with threads: arch_threads.c, pool.h,
  * arch_dispatch.c, dispatch.h, arch_netty.c, reactors.h, arch_hybrid.c, arch_symped.c,
  * arch_pipeline.c, room.h, arch_seda.c, stage.h, control.h.
  */
