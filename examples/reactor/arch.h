@@ -9,6 +9,7 @@
 #ifndef REACTOR_ARCH_H
 #define REACTOR_ARCH_H
 
+#include <stdbool.h>
 #include <stdio.h>
 
 struct server;
@@ -17,6 +18,9 @@ struct arch {
 	const char *name;
 	const char *help; /* one line for --help */
 	long threads; /* what --threads is where it is not given; 0: no limit, or no use of it */
+	long copies;  /* the same of --copies; 0: one */
+	const char *sends;    /* words of --send it knows, its default first; NULL: "copy" */
+	bool shares_listener; /* its copies accept from one queue, not each from its own */
 
 	/*
 	 * Serve srv->listen_fd until server_is_stopping(), then leave nothing behind: threads
@@ -35,7 +39,10 @@ struct arch {
 	X(dispatch)                                                                                \
 	X(dispatch_fix)                                                                            \
 	X(netty)                                                                                   \
-	X(hybrid)
+	X(hybrid)                                                                                  \
+	X(symped)                                                                                  \
+	X(pipeline)                                                                                \
+	X(seda)
 
 #define ARCH_DECLARE(name) extern const struct arch arch_##name;
 ARCH_LIST(ARCH_DECLARE)

@@ -8,8 +8,12 @@
  * taken it accepts no more, so that clients wait in the kernel's queue and not in ours. A thread
  * whose connection is gone takes the next one, as in Tomcat: what starting threads costs is not
  * what the papers measured.
+ *
+ * --send chooses among the three Knots: copy is knot-c, whose bodies are in memory; sendfile-nb
+ * and sendfile-b are knot-nb and knot-b, on non-blocking and blocking sockets.
  */
 #include <errno.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -25,18 +29,46 @@ struct threads {
 	bool is_complaining; /* it has been said that no thread can be started */
 };
 
-/* The response goes out by copy. Other ways (sendfile) belong here, one serve_write each. */
-static serve_write *const threads_write = serve_write_spinning;
+/* A non-blocking call has said EAGAIN: wait, as the thread library does for Knot's threads. */
+static void threads_wait(const struct conn *c, short events)
+{
+	struct pollfd pfd = { .fd = c->fd, .events = events };
 
-/* A connection's whole life. Every step blocks, so anything but 0 is the end. */
-static void threads_live(struct worker *w, struct conn *c)
+	poll(&pfd, 1, -1); /* errors come out of the next read or write */
+}
+
+/* knot-nb. Copying and blocking sendfile() need no more than to be called until all is out. */
+static int threads_write_waiting(struct worker *w, struct conn *c)
 {
 	int ret;
 
+	while ((ret = conn_write_once(w, c)) == -EAGAIN && !server_is_stopping(w->server)) {
+		counter_add_relaxed(&w->counters->resumes, 1);
+		threads_wait(c, POLLOUT);
+	}
+	return ret;
+}
+
+static int threads_fill(struct worker *w, struct conn *c)
+{
+	int ret;
+
+	while ((ret = conn_fill(w, c)) == -EAGAIN && !server_is_stopping(w->server))
+		threads_wait(c, POLLIN);
+	return ret;
+}
+
+/* A connection's whole life. Every step waits, so anything but 0 is the end. */
+static void threads_live(struct worker *w, struct conn *c)
+{
+	bool is_waiting = w->server->settings.send == SEND_FILE_NB;
+	int ret;
+
 	do {
-		ret = conn_fill(w, c);
+		ret = threads_fill(w, c);
 		if (!ret)
-			ret = serve_answers(w, c, threads_write);
+			ret = serve_answers(
+				w, c, is_waiting ? threads_write_waiting : serve_write_spinning);
 	} while (!ret);
 }
 
@@ -113,8 +145,9 @@ static long smaller_limit(long a, long b)
 
 static int threads_run(struct server *srv)
 {
-	static const struct loop_ops ops = { .is_blocking = true, .accepted = threads_accepted };
 	const struct settings *s = &srv->settings;
+	const struct loop_ops ops = { .is_blocking = s->send != SEND_FILE_NB,
+				      .accepted = threads_accepted };
 	struct threads t = { .lock = PTHREAD_MUTEX_INITIALIZER };
 	struct loop *loop;
 	int ret = loop_new(srv, &ops, &t, &loop);
@@ -139,12 +172,14 @@ static void threads_print_stats(const struct server *srv, FILE *out)
 {
 	const struct threads *t = srv->context;
 
-	fprintf(out, ",\"threads\":%ld", pool_size(&t->pool));
+	fprintf(out, ",\"threads\":%ld,\"send\":\"%s\"", pool_size(&t->pool),
+		server_send_name(srv));
 }
 
 const struct arch arch_threads = {
 	.name = "threads",
 	.help = "a thread per connection, blocking; no limit unless --threads is given",
+	.sends = "copy sendfile-nb sendfile-b",
 	.run = threads_run,
 	.print_stats = threads_print_stats,
 };

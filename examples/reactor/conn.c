@@ -6,9 +6,11 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "route.h"
 #include "server.h"
 
 int worker_init(struct worker *w, struct server *srv)
@@ -106,24 +108,37 @@ int conn_keep_input(struct conn *c)
 	return 0;
 }
 
-static int conn_answer(struct worker *w, struct conn *c, enum http_result result)
+static void conn_begin_response(struct conn *c, struct response *r)
 {
-	const struct http_request *request = &c->parser.request;
-	const struct response *r;
-	int ret = response_make(w->server, result, request, &r);
-
-	if (ret)
-		return ret;
 	c->response = r;
 	c->out = r->bytes;
-	c->left = request->method == HTTP_HEAD ? r->head_bytes : r->total_bytes;
+	c->left = c->parser.request.method == HTTP_HEAD ? r->head_bytes : r->total_bytes;
 	http_reset(&c->parser);
-	return 1;
 }
 
-int conn_next(struct worker *w, struct conn *c)
+int conn_answer(struct worker *w, struct conn *c)
 {
-	enum http_result result;
+	struct response *r;
+	int ret = route_request(w->server, c->result, &c->parser.request, &r);
+
+	if (!ret)
+		conn_begin_response(c, r);
+	return ret;
+}
+
+int conn_refuse(struct worker *w, struct conn *c)
+{
+	struct response *r = response_error(&status_overload, true);
+
+	if (!r)
+		return -ENOMEM;
+	counter_add_relaxed(&w->counters->refusals, 1);
+	conn_begin_response(c, r);
+	return 0;
+}
+
+int conn_parse(struct worker *w, struct conn *c)
+{
 	size_t used;
 
 	if (c->is_done)
@@ -132,12 +147,22 @@ int conn_next(struct worker *w, struct conn *c)
 		input_set(c, NULL, 0);
 		return 0;
 	}
-	result = http_feed(&c->parser, c->input, c->input_bytes, &used);
+	c->result = http_feed(&c->parser, c->input, c->input_bytes, &used);
 	input_set(c, c->input + used, c->input_bytes - used);
-	if (result == HTTP_MORE)
+	if (c->result == HTTP_MORE)
 		return 0;
 	counter_add_relaxed(&w->counters->requests, 1);
-	return conn_answer(w, c, result);
+	return 1;
+}
+
+int conn_next(struct worker *w, struct conn *c)
+{
+	int ret = conn_parse(w, c);
+
+	if (ret <= 0)
+		return ret;
+	ret = conn_answer(w, c);
+	return ret ? ret : 1;
 }
 
 /*
@@ -157,7 +182,7 @@ static void conn_end(struct conn *c, bool is_error)
 
 static void conn_finish_response(struct worker *w, struct conn *c)
 {
-	const struct response *r = c->response;
+	struct response *r = c->response;
 
 	counter_add_relaxed(&w->counters->responses, 1);
 	c->response = NULL;
@@ -167,19 +192,55 @@ static void conn_finish_response(struct worker *w, struct conn *c)
 	response_put(r);
 }
 
+/* One system call; ret_asked: how many bytes for. 0 or -errno, and then nothing was taken. */
+static int conn_send(struct worker *w, struct conn *c, size_t *ret_asked, size_t *ret_taken)
+{
+	const struct response *r = c->response;
+	size_t head_left = (size_t)(r->bytes + r->head_bytes - c->out);
+	off_t at = (off_t)(r->total_bytes - c->left);
+	ssize_t n;
+
+	*ret_asked = c->left;
+	if (r->fd < 0) {
+		n = write(c->fd, c->out, c->left);
+	} else if (head_left) {
+		/* No segment of its own for the head where a body follows. */
+		*ret_asked = head_left;
+		n = send(c->fd, c->out, head_left, c->left > head_left ? MSG_MORE : 0);
+	} else {
+		at -= (off_t)r->head_bytes;
+		counter_add_relaxed(&w->counters->sendfiles, 1);
+		n = sendfile(c->fd, r->fd, &at, c->left);
+		if (!n)
+			return -EIO; /* the file is shorter by now than we said */
+	}
+	*ret_taken = n < 0 ? 0 : (size_t)n;
+	return n < 0 ? -errno : 0;
+}
+
+static void conn_took(struct worker *w, struct conn *c, size_t bytes)
+{
+	const struct response *r = c->response;
+
+	counter_add_relaxed(&w->counters->write_bytes, bytes);
+	c->left -= bytes;
+	if (r->fd < 0 || c->out < r->bytes + r->head_bytes)
+		c->out += bytes;
+}
+
 int conn_write_once(struct worker *w, struct conn *c)
 {
-	ssize_t n = write(c->fd, c->out, c->left);
-	int err = n < 0 ? errno : 0;
+	size_t asked = 0, taken = 0;
+	int ret;
 
-	counter_add_relaxed(&w->counters->writes, 1);
-	if (err && err != EAGAIN)
-		return -err;
-	if (!err) {
-		counter_add_relaxed(&w->counters->write_bytes, (unsigned long)n);
-		c->out += n;
-		c->left -= (size_t)n;
-	}
+	do {
+		counter_add_relaxed(&w->counters->writes, 1);
+		ret = conn_send(w, c, &asked, &taken);
+		if (!ret)
+			conn_took(w, c, taken);
+		else if (ret != -EAGAIN)
+			return ret;
+	} while (!ret && taken == asked && c->left); /* a head is out, its file is next */
 	if (c->left) {
 		counter_add_relaxed(&w->counters->stalls, 1);
 		return -EAGAIN;

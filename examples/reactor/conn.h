@@ -5,6 +5,8 @@
  *
  *	conn_fill -> conn_next -> response -> conn_write_once … -> conn_next …
  *
+ * where conn_next is conn_parse and conn_answer, which may be two steps of two threads.
+ *
  * Not thread-safe; an architecture that moves a connection between threads moves all of it, after
  * conn_keep_input, and passes the worker of the thread it runs on.
  */
@@ -30,8 +32,8 @@ struct worker {
 };
 
 /*
- * Invariants: (left > 0) == (response != NULL); out points into response; input points into a
- * worker's scratch, or into kept, or input_bytes is 0; kept != NULL implies input_bytes > 0.
+ * Invariants: (left > 0) == (response != NULL); out points into response's bytes; input points into
+ * a worker's scratch, or into kept, or input_bytes is 0; kept != NULL implies input_bytes > 0.
  * While a response is under way nothing is parsed, so there is never more than one.
  */
 struct conn {
@@ -40,13 +42,14 @@ struct conn {
 	int fd;
 	uint32_t events;   /* for event loops: armed mask, loop.c */
 	bool is_readable;  /* for edge-triggered loops: not yet read to EAGAIN */
-	bool is_over;	   /* for dispatch.c: handed back to be closed */
+	bool is_over;	   /* handed back to the loop that owns it, to be closed */
 	bool is_lingering; /* answered for the last time; input is thrown away */
 	bool is_done;	   /* nothing more to do but close */
 	struct http_parser parser;
-	const struct response *response;
-	const char *out;   /* next byte to write */
-	size_t left;	   /* bytes from out to write */
+	enum http_result result; /* of conn_parse, for conn_answer; valid between the two */
+	struct response *response;
+	const char *out;   /* next byte of it to write; where a body in a file begins, its end */
+	size_t left;	   /* bytes still to write, those in a file included */
 	const char *input; /* next byte to parse */
 	size_t input_bytes;
 	char *kept; /* own memory of input, where it outlived the scratch */
@@ -70,12 +73,21 @@ void conn_unlink(struct conn *c);
  * -ESHUTDOWN: the client sends no more; other -errno: broken. */
 int conn_fill(struct worker *w, struct conn *c);
 
-/* Parse to the next request and prepare its response. 1: c->response is set; 0: all input is
- * used, read on; -ESHUTDOWN: the conversation is over; -ENOMEM. Not while a response is set. */
+/* Parse to the next request. 1: there is one; 0: all input is used, read on; -ESHUTDOWN: the
+ * conversation is over. Not while a response is set. */
+int conn_parse(struct worker *w, struct conn *c);
+
+/* After a 1 of conn_parse: prepare the response, or one that refuses to, and ends the
+ * conversation. 0: c->response is set; -ENOMEM. */
+int conn_answer(struct worker *w, struct conn *c);
+int conn_refuse(struct worker *w, struct conn *c);
+
+/* Both at once. 1: c->response is set; else as conn_parse and conn_answer. */
 int conn_next(struct worker *w, struct conn *c);
 
-/* One write() of what is left. 0: the response is out, c->response is NULL; -EAGAIN: stalled
- * (EAGAIN or short), the rest is kept; other -errno: broken. */
+/* One write() of what is left; of a body in a file one sendfile(), after one send() of the head.
+ * 0: the response is out, c->response is NULL; -EAGAIN: stalled (EAGAIN or short), the rest is
+ * kept; other -errno: broken. */
 int conn_write_once(struct worker *w, struct conn *c);
 
 /* Move unparsed input out of the scratch. Before leaving a connection whose conn_next did not

@@ -3,7 +3,8 @@
  * --copies N: the paper's N-copy model. N processes forked from one that serves nothing itself:
  * it waits, passes SIGTERM and SIGINT on, and when one copy ends unasked ends the others too,
  * since half a server would spoil a measurement unnoticed. Each copy has its listener, threads
- * and response cache; the counters are common to all.
+ * and response cache, unless the architecture or --shared-cache says otherwise; the counters are
+ * common to all.
  */
 #ifndef REACTOR_COPIES_H
 #define REACTOR_COPIES_H

@@ -18,7 +18,7 @@
 #include <stdint.h>
 
 #define HTTP_HEAD_MAX_BYTES   8192 /* request line, headers and final CRLF CRLF together */
-#define HTTP_TARGET_MAX_BYTES 64   /* longer targets are legal but name nothing of ours */
+#define HTTP_TARGET_MAX_BYTES 255  /* longer targets are legal but name nothing of ours */
 
 enum http_result {
 	HTTP_MORE,	/* all input used, the head is not complete */
@@ -46,8 +46,8 @@ struct http_parser {
 	struct http_request request;
 	uint8_t at;    /* enum http_at in http.c */
 	uint8_t field; /* header the value belongs to, enum http_field in http.c */
-	uint8_t target_len;
 	uint8_t word_len;
+	uint16_t target_len;
 	uint16_t head_bytes; /* used of HTTP_HEAD_MAX_BYTES */
 	bool is_word_cut;    /* the word was longer than word[] */
 	bool is_http_1_0, has_host, has_length, says_close, says_keep_alive;

@@ -2,6 +2,7 @@
 #include "listener.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -63,7 +64,7 @@ static int listener_open(const struct settings *s, const struct place *place, bo
 		return -errno;
 	ret = listener_tune(fd, s->sndbuf_bytes);
 	if (!ret)
-		ret = listener_bind(fd, place, is_first, s->copies > 1);
+		ret = listener_bind(fd, place, is_first, s->copies > 1 && !s->is_listener_shared);
 	/* 65 535: the kernel cuts it to net.core.somaxconn. */
 	if (!ret && listen(fd, 65535) < 0)
 		ret = -errno;
@@ -107,6 +108,11 @@ static int listener_open_next(const struct settings *s, int first_fd, int *ret_f
 	struct place place = { .len = sizeof(place.addr) };
 	int ret;
 
+	/* The same queue under another number: each copy closes what is not its own. */
+	if (s->is_listener_shared) {
+		*ret_fd = fcntl(first_fd, F_DUPFD_CLOEXEC, 0);
+		return *ret_fd < 0 ? -errno : 0;
+	}
 	if (getsockname(first_fd, (struct sockaddr *)&place.addr, &place.len) < 0)
 		ret = -errno;
 	else

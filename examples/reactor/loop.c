@@ -29,9 +29,14 @@ int loop_arm(struct loop *loop, struct conn *c, uint32_t events)
 	return epoll_set(loop, EPOLL_CTL_MOD, c->fd, events, c);
 }
 
+int loop_rearm_for(struct loop *loop, struct conn *c, uint32_t events)
+{
+	return epoll_set(loop, EPOLL_CTL_MOD, c->fd, events, c);
+}
+
 int loop_rearm(struct loop *loop, struct conn *c)
 {
-	return epoll_set(loop, EPOLL_CTL_MOD, c->fd, loop->ops->events, c);
+	return loop_rearm_for(loop, c, loop->ops->events);
 }
 
 long loop_watched(const struct loop *loop)

@@ -68,8 +68,9 @@ void loop_drop(struct loop *loop, struct conn *c);
 /* Wait for other events on c from now on; free of charge where nothing changes. 0 or -errno. */
 int loop_arm(struct loop *loop, struct conn *c, uint32_t events);
 
-/* Wait for ops->events again after an EPOLLONESHOT fired. 0 or -errno. */
+/* Wait for ops->events, or for others, again after an EPOLLONESHOT fired. 0 or -errno. */
 int loop_rearm(struct loop *loop, struct conn *c);
+int loop_rearm_for(struct loop *loop, struct conn *c, uint32_t events);
 
 /* Send c to the loop's thread, which calls ops->posted. Any thread that has c, with its worker. */
 void loop_post(struct loop *loop, struct worker *w, struct conn *c);

@@ -124,12 +124,29 @@ static int server_prepare(struct server *srv)
 	srv->counters = counters_map();
 	if (!srv->counters)
 		return -errno;
+	srv->cache = cache_map(srv->settings.has_shared_cache);
+	if (!srv->cache)
+		return -ENOMEM;
 	ret = pin_init(srv);
 	if (!ret)
 		ret = wakes_open(srv);
 	if (!ret)
 		signals_take(srv);
 	return ret;
+}
+
+static int root_open(struct server *srv)
+{
+	const char *root = srv->settings.root;
+
+	if (!root)
+		return 0;
+	srv->root_fd = file_open_root(root);
+	if (srv->root_fd >= 0)
+		return 0;
+	fprintf(stderr, "--root: cannot serve '%s': %s\n", root,
+		srv->root_fd == -ENOSYS ? "this needs Linux 5.6" : strerror(-srv->root_fd));
+	return srv->root_fd;
 }
 
 int server_open(struct server *srv)
@@ -139,6 +156,10 @@ int server_open(struct server *srv)
 	srv->listen_fd = -1;
 	srv->stop_fd = -1;
 	srv->gate.wake_fd = -1;
+	srv->root_fd = -1;
+	ret = root_open(srv);
+	if (ret)
+		return ret;
 	ret = server_prepare(srv);
 	if (ret) {
 		fprintf(stderr, "cannot start: %s\n", strerror(-ret));
@@ -166,7 +187,9 @@ void server_close(struct server *srv)
 	signals_leave();
 	server_close_listeners(srv);
 	wakes_close(srv);
-	response_cache_clear(&srv->cache);
+	cache_unmap(srv->cache);
+	srv->cache = NULL;
+	fd_close(&srv->root_fd);
 	counters_unmap(srv->counters);
 	srv->counters = NULL;
 }
@@ -201,6 +224,7 @@ void server_print_stats(const struct server *srv, FILE *out)
 	fprintf(out, "{\"arch\":\"%s\",", srv->arch->name);
 	counters_print(srv->counters, out);
 	print_process(srv, out);
+	cache_print(srv->cache, out);
 	if (srv->arch->print_stats)
 		srv->arch->print_stats(srv, out);
 	fprintf(out, "}\n");

@@ -16,21 +16,35 @@
 #include "arch.h"
 #include "counters.h"
 #include "gate.h"
-#include "response.h"
+#include "cache.h"
+
+/* How bodies leave. */
+enum send {
+	SEND_COPY,    /* with the head, from memory */
+	SEND_FILE_NB, /* sendfile() on a non-blocking socket */
+	SEND_FILE_B,  /* on a blocking one */
+};
 
 /* The command line. Constant while the server runs. */
 struct settings {
 	const char *arch_name;
 	const char *host;
+	const char *root;      /* directory of files to serve; NULL: none */
+	const char *send_name; /* of --send; NULL: the architecture's first */
+	enum send send;
 	long port;	   /* 0: any free one */
 	long sndbuf_bytes; /* SO_SNDBUF of the connections; 0: the kernel tunes it */
 	long max_conns;	   /* per copy; 0: as many as there are descriptors */
 	long work;	   /* times a response is read before it is sent */
 	long threads;	   /* once main has put in the architecture's own number: 0 is no limit */
 	long max_writes;   /* on one response, before others get their turn */
-	long copies;	   /* processes */
+	long queue;	   /* connections that may wait for a stage */
+	long copies;	   /* processes; like threads */
 	bool is_pinned;
 	bool is_edge_triggered;
+	bool is_blocking;
+	bool has_shared_cache;
+	bool is_listener_shared; /* by the architecture */
 };
 
 struct server {
@@ -44,7 +58,8 @@ struct server {
 	cpu_set_t cpus;	  /* for pin.c */
 	struct gate gate;
 	struct counters_pool *counters; /* common to all copies */
-	struct response_cache cache;
+	struct cache *cache;
+	int root_fd; /* of settings.root, or -1 */
 };
 
 /*
@@ -72,6 +87,12 @@ void server_announce(const struct server *srv);
 
 /* The body of /stats. Any thread. */
 void server_print_stats(const struct server *srv, FILE *out);
+
+/* What --send is, for statistics. */
+static inline const char *server_send_name(const struct server *srv)
+{
+	return srv->settings.send_name ? srv->settings.send_name : "copy";
+}
 
 /* For loops that do not wait for stop_fd. Relaxed: the flag carries nothing but itself. */
 static inline bool server_is_stopping(const struct server *srv)
