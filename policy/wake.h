@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Decides what to do about useless wake-ups. Pure: counts in, verdict out; the shim counts and
+ * carries the verdict out (shim/exclusive.c).
+ *
+ * exclusive: a listener in several epoll sets wakes all of their waiting threads for each
+ * connection, and all but one find nothing. EPOLLEXCLUSIVE has one of them woken.
+ *
+ * Of each listener is counted, by all processes that share it, what the first accept after an
+ * event found: a connection (useful) or nothing (herd). A verdict is made from a window of such
+ * events, and looked at again after each further window:
+ *
+ *	LEAVE --a quarter of a window was herd--> EXCLUSIVE --no better than half--> WITHDRAWN
+ *	  ^--------------------------- much later ----------------------------------------'
+ *
+ * Room for the other policies: each gets a struct of counts and a function of its own here.
+ */
+#ifndef UNSPIN_WAKE_H
+#define UNSPIN_WAKE_H
+
+#include <stdint.h>
+
+#define WAKE_LOOK 32	    /* events before a first verdict: a server's first second */
+#define WAKE_PROOF 512	    /* events under treatment before it is judged */
+#define WAKE_AGAIN (1 << 20) /* events until a withdrawn treatment is tried again */
+#define WAKE_HERD_PERMILLE 250 /* one wake-up in four for nothing is worth two system calls */
+
+/*
+ * Connections an exclusive watcher takes before it goes to the end of the kernel's queue. The
+ * kernel always wakes the first watcher that waits, in the order in which they were added: with
+ * connections that come one by one and stay, one worker takes all of them. nginx does the same
+ * every 16 (ngx_reorder_accept_events); 4 costs a system call more per two connections and bounds
+ * the unfairness to four.
+ */
+#define WAKE_TURN 4
+
+enum wake_verdict { WAKE_VERDICT_LEAVE, WAKE_VERDICT_EXCLUSIVE, WAKE_VERDICT_WITHDRAWN };
+
+/* One listener. Several processes write it without a lock: counts by locked adds, the window and
+ * the verdict racily (each is an estimate, and a verdict that comes a moment late harms nobody). */
+struct wake_listener {
+	uint64_t useful;   /* events after which the first accept brought a connection */
+	uint64_t herds;	   /* events after which it found nothing */
+	uint64_t from_useful, from_herds; /* both when the window began */
+	uint32_t watchers; /* epoll sets it is registered in, as far as seen */
+	uint32_t verdict;  /* enum wake_verdict */
+	uint32_t permille; /* share of herds that led to the treatment */
+};
+
+/* May a registration with this mask carry EPOLLEXCLUSIVE (epoll_ctl(2)), and would it help? */
+int wake_may_be_exclusive(uint32_t mask);
+
+/*
+ * After an event was counted, or a set has been added: looks whether the verdict changes, and
+ * returns it. is_forced: the user asked for it, so that being watched twice is enough, and it is
+ * never withdrawn.
+ */
+enum wake_verdict wake_listener_look(struct wake_listener *listener, int is_forced);
+
+#endif
