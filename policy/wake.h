@@ -7,7 +7,9 @@
  * connection, and all but one find nothing. EPOLLEXCLUSIVE has one of them woken.
  *
  * Of each listener is counted, by all processes that share it, what the first accept after an
- * event found: a connection (useful) or nothing (herd). A verdict is made from a window of such
+ * event found: a connection (useful) or nothing (herd). Where the accepting worker is quick, the
+ * others' epoll_wait finds nothing and sleeps on by itself: such wake-ups, which only show as
+ * sleeps, are counted as herd too. A verdict is made from a window of such
  * events, and looked at again after each further window:
  *
  *	LEAVE --a quarter of a window was herd--> EXCLUSIVE --no better than half--> WITHDRAWN
@@ -40,7 +42,7 @@ enum wake_verdict { WAKE_VERDICT_LEAVE, WAKE_VERDICT_EXCLUSIVE, WAKE_VERDICT_WIT
  * the verdict racily (each is an estimate, and a verdict that comes a moment late harms nobody). */
 struct wake_listener {
 	uint64_t useful;   /* events after which the first accept brought a connection */
-	uint64_t herds;	   /* events after which it found nothing */
+	uint64_t herds;	   /* events after which it found nothing, and wake-ups in the kernel */
 	uint64_t from_useful, from_herds; /* both when the window began */
 	uint32_t watchers; /* epoll sets it is registered in, as far as seen */
 	uint32_t verdict;  /* enum wake_verdict */
