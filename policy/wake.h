@@ -59,4 +59,28 @@ int wake_may_be_exclusive(uint32_t mask);
  */
 enum wake_verdict wake_listener_look(struct wake_listener *listener, int is_forced);
 
+/*
+ * stretch: a thread that polls with no or a short timeout, finds nothing, does nothing and polls
+ * again is kept in its poll for a while. The wait doubles from WAKE_STRETCH_US to the user's bound
+ * and any event ends it. What it must not delay is work handed over without a descriptor: the
+ * host shows that by doing something right after a stretched poll that found nothing. Each time,
+ * twice as many idle polls are needed before the next stretch; each event that ends one halves
+ * that again.
+ */
+#define WAKE_STRETCH_AFTER 1024 /* idle polls in a row: longer than hosts spin before they sleep */
+#define WAKE_STRETCH_TRUST 4096 /* stretched polls without a doubt that halve the need as well */
+#define WAKE_STRETCH_AFTER_MAX (1u << 20)
+#define WAKE_STRETCH_US 20 /* below, going to sleep costs more than it saves */
+
+struct wake_stretch {
+	uint32_t idles; /* idle polls in a row */
+	uint32_t need;	/* how many it takes; 0: WAKE_STRETCH_AFTER */
+	uint32_t us;	/* how long the next idle poll may wait in all; 0: as the host asked */
+};
+
+enum wake_poll { WAKE_POLL_IDLE, WAKE_POLL_EVENTS, WAKE_POLL_WORK };
+
+/* A wait has returned: again nothing, events, or nothing but the host had worked before it. */
+void wake_stretch_wait(struct wake_stretch *stretch, enum wake_poll was, uint32_t max_us);
+
 #endif

@@ -13,6 +13,7 @@
 #include "site.h"
 #include "socket.h"
 #include "stats.h"
+#include "stretch.h"
 #include "sys.h"
 #include "thread.h"
 #include "treat.h"
@@ -78,6 +79,7 @@ __attribute__((constructor)) static void begin(void)
 	treat_configure(&config);
 	site_configure(&config);
 	exclusive_configure(&config);
+	stretch_configure(&config);
 	fdtable_next_epoch();
 	if (config.value[CONFIG_mode] != MODE_OFF) {
 		__register_atfork(NULL, NULL, begin_child, &__dso_handle);

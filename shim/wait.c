@@ -5,6 +5,7 @@
 #include "epoll_map.h"
 #include "exclusive.h"
 #include "fdlock.h"
+#include "stretch.h"
 #include "sys.h"
 
 int64_t wait_read_timespec(int returned, const struct timespec *t)
@@ -88,6 +89,7 @@ static COLD unsigned probe_wait(uint64_t enter_ns, int64_t timeout_ns, int retur
 	seen = wakeup_wait(&context->wakeup, &event);
 	if (seen & WAKEUP_IDLE)
 		thread_add(TOTAL_IDLE_POLLS, 1);
+	stretch_note(context, seen, timeout_ns, returned);
 	return seen;
 }
 
@@ -107,7 +109,7 @@ static inline unsigned book_wait(uint64_t enter_ns, int64_t timeout_ns, int retu
 		thread_look_at_role();
 	if (likely(returned > 0))
 		context->multi_events += is_multiplexed ? (uint64_t)returned : 0;
-	if (unlikely(returned <= 0 || context->clocked_waits))
+	if (unlikely(returned <= 0 || (context->clocked_waits | context->stretch.idles)))
 		return probe_wait(enter_ns, timeout_ns, returned);
 	wakeup_had_events(&context->wakeup);
 	return 0;

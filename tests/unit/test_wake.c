@@ -124,6 +124,61 @@ static void window_another_process_has_just_moved_is_empty(void **unused)
 	assert_int_equal(wake_listener_look(&l, 0), WAKE_VERDICT_LEAVE);
 }
 
+/* So many waits of a kind; returns what the next may wait. */
+static uint32_t waits(struct wake_stretch *s, unsigned n, enum wake_poll was)
+{
+	while (n--)
+		wake_stretch_wait(s, was, 500);
+	return s->us;
+}
+
+static void few_idle_polls_are_not_stretched(void **unused)
+{
+	struct wake_stretch s = { 0 };
+
+	(void)unused;
+	for (int i = 0; i < 100; i++) {
+		/* libuv's burst at most, or a host that spins before it sleeps */
+		assert_int_equal(waits(&s, WAKE_STRETCH_AFTER - 1, WAKE_POLL_IDLE), 0);
+		assert_int_equal(waits(&s, 1, i % 2 ? WAKE_POLL_EVENTS : WAKE_POLL_WORK), 0);
+	}
+}
+
+static void stretch_doubles_up_to_the_bound(void **unused)
+{
+	static const uint32_t us[] = { 20, 40, 80, 160, 320, 500, 500 };
+	struct wake_stretch s = { 0 };
+
+	(void)unused;
+	waits(&s, WAKE_STRETCH_AFTER - 1, WAKE_POLL_IDLE);
+	for (size_t i = 0; i < COUNT_OF(us); i++)
+		assert_int_equal(waits(&s, 1, WAKE_POLL_IDLE), us[i]);
+	assert_int_equal(waits(&s, 10 * WAKE_STRETCH_TRUST, WAKE_POLL_IDLE), 500);
+	assert_int_equal(waits(&s, 1, WAKE_POLL_EVENTS), 0);
+	assert_int_equal(waits(&s, WAKE_STRETCH_AFTER - 1, WAKE_POLL_IDLE), 0);
+	assert_int_equal(waits(&s, 1, WAKE_POLL_IDLE), 20);
+}
+
+static void work_that_came_late_makes_stretches_rarer(void **unused)
+{
+	struct wake_stretch s = { 0 };
+
+	(void)unused;
+	for (unsigned n = 0; n < 5; n++) {
+		assert_int_equal(waits(&s, (WAKE_STRETCH_AFTER << n) - 1, WAKE_POLL_IDLE), 0);
+		assert_int_equal(waits(&s, 1, WAKE_POLL_IDLE), 20);
+		assert_int_equal(waits(&s, 1, WAKE_POLL_WORK), 0);
+	}
+	for (int i = 0; i < 40; i++) { /* without end, but not beyond the bound */
+		waits(&s, 2 * WAKE_STRETCH_AFTER_MAX, WAKE_POLL_IDLE);
+		waits(&s, 1, WAKE_POLL_WORK);
+	}
+	assert_true(s.need <= WAKE_STRETCH_AFTER_MAX);
+	/* Trust comes back with time. */
+	waits(&s, 4 * WAKE_STRETCH_AFTER_MAX, WAKE_POLL_IDLE);
+	assert_int_equal(s.need, WAKE_STRETCH_AFTER);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -135,6 +190,9 @@ int main(void)
 		cmocka_unit_test(treatment_that_does_not_pay_is_withdrawn_and_tried_again_much_later),
 		cmocka_unit_test(forced_needs_a_second_set_and_nothing_else),
 		cmocka_unit_test(window_another_process_has_just_moved_is_empty),
+		cmocka_unit_test(few_idle_polls_are_not_stretched),
+		cmocka_unit_test(stretch_doubles_up_to_the_bound),
+		cmocka_unit_test(work_that_came_late_makes_stretches_rarer),
 	};
 
 	return cmocka_run_group_tests_name("wake", tests, NULL, NULL);
