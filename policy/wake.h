@@ -47,6 +47,7 @@ struct wake_listener {
 	uint32_t watchers; /* epoll sets it is registered in, as far as seen */
 	uint32_t verdict;  /* enum wake_verdict */
 	uint32_t permille; /* share of herds that led to the treatment */
+	uint32_t is_added; /* some process has given it EPOLLEXCLUSIVE */
 };
 
 /* May a registration with this mask carry EPOLLEXCLUSIVE (epoll_ctl(2)), and would it help? */

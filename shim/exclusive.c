@@ -8,7 +8,6 @@
 #include "thread.h"
 #include "watch.h"
 
-#include <poll.h>
 #include <string.h>
 
 int exclusive_is_on;
@@ -30,29 +29,14 @@ void exclusive_configure(const struct config *config)
 			  (wake & (WAKE_AUTO | WAKE_EXCLUSIVE)) != 0;
 }
 
-/*
- * Wakes everybody who waits for the listener: shutdown(SHUT_WR) of a listening TCP socket does
- * that (sk_state_change in inet_shutdown) and nothing else. It is for connections whose one
- * wake-up went to a watcher that did not take them. Lock held, so nobody closes the number
- * meanwhile through our wrappers.
- */
-static long ring(int fd)
+/* Natively another watcher would have been woken as well: now it is. Lock held. */
+static void pass_on(const struct watch *w)
 {
-	return sys_call(SYS_shutdown, fd, 1 /* SHUT_WR */, 0, 0, 0, 0);
-}
+	long r = watch_ring_if_waiting(w);
 
-static void ring_if_waiting(const struct watch *w)
-{
-	struct pollfd in = { .fd = watch_fd(w), .events = POLLIN };
-	struct timespec none = { 0, 0 };
-
-	/* Not told (a filter, RLIMIT_NOFILE of 0): better woken for nothing than left waiting. */
-	if (sys_call(SYS_ppoll, &in, 1, &none, NULL, 8, 0) == 0 ||
-	    sys_cookie(in.fd) != w->cookie)
-		return;
-	if (ring(in.fd) < 0)
+	if (sys_is_refusal(r))
 		stats_refused(&is_refused);
-	else
+	if (r > 0)
 		thread_add(TOTAL_WAKEUPS_PASSED_ON, 1);
 }
 
@@ -93,7 +77,7 @@ static void note(int fd, enum strategy strategy, enum reason reason)
 	fdrec_unlock(rec);
 }
 
-/* May the registration be treated? TCP only: ring() does more to a unix socket. */
+/* May the registration be treated? TCP only: watch_ring() does more to others. */
 static int may_be_exclusive(const struct watch *w)
 {
 	const struct fdrec *rec = fdtable_find(watch_fd(w));
@@ -103,21 +87,22 @@ static int may_be_exclusive(const struct watch *w)
 	       wake_may_be_exclusive(w->mask);
 }
 
-/* From here on one watcher is woken per connection; `ring` must be known to work. Lock held. */
+/* From here on one watcher is woken per connection; the bell must be known to work. Lock held. */
 static void make_exclusive(struct watch *w)
 {
 	int fd = watch_fd(w);
+	long r;
 
 	if (sys_cookie(fd) != w->cookie)
 		return;
-	if (ring(fd) < 0) {
+	r = watch_ring(fd);
+	if (sys_is_refusal(r))
 		stats_refused(&is_refused);
-		return;
-	}
-	if (put(w, 1) < 0 || !w->is_exclusive) {
+	if (r < 0 || put(w, 1) < 0 || !w->is_exclusive) {
 		w->is_left = 1;
 		return;
 	}
+	store_relaxed(&w->listener->is_added, 1); /* also for a child that shares the set */
 	thread_add(TOTAL_EXCLUSIVE_ADDS, 1);
 	count_add(&fdtable_find(fd)->socket->exclusive_adds, 1);
 	note(fd, STRATEGY_EXCLUSIVE, is_forced ? REASON_EXCLUSIVE_FORCED : REASON_EXCLUSIVE_HERD);
@@ -137,8 +122,7 @@ static void give_back(struct watch *w, enum reason reason)
 
 COLD struct exclusive_call exclusive_begin_slow(int op, int fd)
 {
-	struct exclusive_call call = { .errno_before = errno };
-	struct guard g = guard_enter();
+	struct exclusive_call call = { .guard = guard_enter() };
 	struct fdrec *rec = fdtable_find(fd);
 
 	/* Inherited over exec or passed: nobody has asked yet what it is. */
@@ -154,7 +138,9 @@ COLD struct exclusive_call exclusive_begin_slow(int op, int fd)
 			stats_global_add(GLOBAL_CONTENDED, 1);
 	}
 out:
-	guard_leave(g);
+	/* Held, the guard stays up too: no cancellation before exclusive_end(). */
+	if (!call.is_held)
+		guard_leave(call.guard);
 	return call;
 }
 
@@ -168,10 +154,8 @@ static void added(int epfd, int fd, const struct epoll_event *event)
 	w->data = event->data.u64;
 	w->mask = event->events;
 	store_relaxed(&w->thread, thread_self.id);
-	if (event->events & EPOLLEXCLUSIVE) {
-		has_host_added = 1;
-		w->is_left = 1;
-	}
+	if (event->events & EPOLLEXCLUSIVE)
+		has_host_added = w->is_hosts = w->is_left = 1;
 	if (wake_listener_look(w->listener, is_forced) == WAKE_VERDICT_EXCLUSIVE &&
 	    may_be_exclusive(w))
 		make_exclusive(w);
@@ -187,7 +171,10 @@ static long translate(int epfd, int fd, struct watch *w, const struct epoll_even
 	int was_exclusive;
 	long r;
 
-	if (event->events & EPOLLEXCLUSIVE || has_host_added || !has_added)
+	if (event->events & EPOLLEXCLUSIVE)
+		return -EINVAL;
+	if (w ? w->is_hosts || !(w->is_exclusive || load_relaxed(&w->listener->is_added))
+	      : has_host_added || !has_added)
 		return -EINVAL;
 	if (!w)
 		w = &other;
@@ -200,16 +187,17 @@ static long translate(int epfd, int fd, struct watch *w, const struct epoll_even
 		return r;
 	thread_add(TOTAL_MODS_TRANSLATED, 1);
 	if (!(event->events & EPOLLIN) && w->cookie)
-		ring_if_waiting(w); /* this watcher may have had the one wake-up */
+		pass_on(w); /* this watcher may have had the one wake-up */
 	return 0;
 }
 
 int exclusive_end(struct exclusive_call *call, int epfd, int op, int fd,
 		  const struct epoll_event *event, int returned)
 {
-	struct guard g = guard_enter();
+	int error = errno, errno_before = call->guard.saved_errno;
 	struct watch *w = watch_find(epfd, fd);
 
+	call->guard.saved_errno = error;
 	if (w)
 		w->is_pending = 0; /* the host has dealt with it */
 	if (op == EPOLL_CTL_ADD && returned == 0) {
@@ -218,18 +206,18 @@ int exclusive_end(struct exclusive_call *call, int epfd, int op, int fd,
 		w->data = event->data.u64;
 		w->mask = event->events;
 		w->is_exclusive = 0; /* or the kernel would have refused */
-	} else if (op == EPOLL_CTL_MOD && returned < 0 && g.saved_errno == EINVAL) {
+	} else if (op == EPOLL_CTL_MOD && returned < 0 && error == EINVAL) {
 		long r = translate(epfd, fd, w, event);
 
 		returned = r < 0 ? -1 : 0;
-		g.saved_errno = r < 0 ? (int)-r : call->errno_before;
-	} else if (op == EPOLL_CTL_DEL && w && (returned == 0 || g.saved_errno == ENOENT)) {
+		call->guard.saved_errno = r < 0 ? (int)-r : errno_before;
+	} else if (op == EPOLL_CTL_DEL && w && (returned == 0 || error == ENOENT)) {
 		if (returned == 0 && w->is_exclusive)
-			ring_if_waiting(w);
+			pass_on(w);
 		watch_drop(w);
 	}
 	watch_unlock(call->signals);
-	guard_leave(g);
+	guard_leave(call->guard);
 	return returned;
 }
 
@@ -237,57 +225,60 @@ int exclusive_end(struct exclusive_call *call, int epfd, int op, int fd,
 
 COLD struct fdrec *exclusive_find(int epfd, uint64_t data)
 {
-	uint32_t end = load_relaxed(&watch_end);
+	int fd = watch_fd_of(epfd, data);
 
-	for (uint32_t i = 0; i < end; i++)
-		if (load_relaxed(&watches[i].key) && watch_epfd(&watches[i]) == epfd &&
-		    load_relaxed(&watches[i].data) == data)
-			return fdtable_find(watch_fd(&watches[i]));
-	return NULL;
+	return fd < 0 ? NULL : fdtable_find(fd);
 }
 
-/* The calling thread's watch of the record in this set. */
-static struct watch *own_of(int epfd, const struct fdrec *rec)
+/* The registration is left alone from now on, and everybody hears of what waits. */
+static void leave(int epfd, const struct fdrec *rec)
 {
-	uint32_t end = load_relaxed(&watch_end);
+	uint64_t signals;
+	struct watch *w;
 
-	for (uint32_t i = 0; thread_self.id && i < end; i++)
-		if (load_relaxed(&watches[i].thread) == thread_self.id &&
-		    load_relaxed(&watches[i].key) && watch_epfd(&watches[i]) == epfd &&
-		    fdtable_find(watch_fd(&watches[i])) == rec)
-			return &watches[i];
-	return NULL;
+	if (!watch_lock(&signals, 0))
+		return;
+	w = watch_of(epfd, rec);
+	if (w && !w->is_inherited) {
+		w->is_left = 1;
+		w->is_pending = 0;
+		if (w->is_exclusive) {
+			give_back(w, REASON_EXCLUSIVE_DOUBT);
+			pass_on(w);
+		}
+	}
+	watch_unlock(signals);
 }
 
 COLD int exclusive_delivered(int epfd, struct fdrec *rec)
 {
-	struct watch *w = own_of(epfd, rec);
+	struct watch *w = watch_of(epfd, rec);
 
-	if (!w)
+	if (!w || w->is_inherited || w->is_left)
 		return 0;
+	/* Often a main thread registers the listener and another waits; but several threads in one
+	 * set share its events, and which of them is to accept is not known. */
+	if (!w->is_waited) {
+		w->is_waited = 1;
+		store_relaxed(&w->thread, thread_self.id);
+	} else if (w->thread != thread_self.id) {
+		leave(epfd, rec);
+		return 0;
+	}
 	w->is_pending = 1;
 	return w->is_exclusive;
 }
 
 /*
  * No accept and no epoll_ctl since the event: the host does not take connections now, or another
- * thread does it for this one. Natively all watchers would have been woken. So they are, and the
- * registration is left alone from now on.
+ * thread does it for this one. Natively all watchers would have been woken.
  */
 COLD void exclusive_settle(int epfd, struct fdrec *rec)
 {
-	struct watch *w = own_of(epfd, rec);
-	uint64_t signals;
+	struct watch *w = watch_of(epfd, rec);
 
-	if (!w || !w->is_pending || !w->is_exclusive || !watch_lock(&signals, 0))
-		return;
-	if (own_of(epfd, rec) == w && w->is_exclusive) {
-		w->is_left = 1;
-		w->is_pending = 0;
-		give_back(w, REASON_EXCLUSIVE_DOUBT);
-		ring_if_waiting(w);
-	}
-	watch_unlock(signals);
+	if (w && w->is_pending && w->is_exclusive && w->thread == thread_self.id)
+		leave(epfd, rec);
 }
 
 /*
@@ -315,7 +306,7 @@ static uint64_t vain_sleeps(struct watch *w)
 	return vain;
 }
 
-/* What an event was good for: counted for all processes. */
+/* What an event was good for, counted for all processes. */
 static void count_event(struct watch *w, struct fdrec *rec, int is_useful)
 {
 	uint64_t vain = vain_sleeps(w);
@@ -359,11 +350,11 @@ int exclusive_accepted(int fd, struct fdrec *rec, int returned, int error)
 	if (likely(is_wanted == w->is_exclusive && !is_turn && !(is_unable && w->is_exclusive)))
 		return had_event;
 	/* Only after an event with the data that was registered: then that is still so. */
-	if ((!had_event && !is_unable && !is_turn) || !watch_lock(&signals, 0))
+	if ((!had_event && !is_unable) || !watch_lock(&signals, 0))
 		return had_event;
 	if (watch_own(fd, thread_self.id) == w) {
 		if (is_unable)
-			ring_if_waiting(w);
+			pass_on(w);
 		else if (is_wanted && !w->is_exclusive)
 			make_exclusive(w);
 		else if (!is_wanted && w->is_exclusive)
@@ -394,7 +385,7 @@ COLD void exclusive_closing(int fd, enum fd_kind kind)
 		if (w->is_exclusive && !w->is_inherited) {
 			if (kind != FD_EPOLL)
 				put(w, 0);
-			ring_if_waiting(w);
+			pass_on(w);
 		}
 		watch_drop(w);
 	}

@@ -23,7 +23,7 @@ void exclusive_configure(const struct config *config);
 /* Round the host's epoll_ctl. */
 struct exclusive_call {
 	int is_held; /* the lock is held: exclusive_end() is owed */
-	int errno_before;
+	struct guard guard;
 	uint64_t signals;
 };
 

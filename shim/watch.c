@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 #include "watch.h"
 
+#include "fdtable.h"
 #include "stats.h"
 #include "sys.h"
 
+#include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 
 struct watch watches[WATCH_COUNT];
 uint32_t watch_end;
@@ -82,6 +85,46 @@ struct watch *watch_own(int fd, uint32_t thread)
 			found = w;
 	}
 	return found;
+}
+
+struct watch *watch_of(int epfd, const struct fdrec *rec)
+{
+	uint32_t end = load_relaxed(&watch_end);
+
+	for (uint32_t i = 0; i < end; i++)
+		if (load_relaxed(&watches[i].key) && watch_epfd(&watches[i]) == epfd &&
+		    fdtable_find(watch_fd(&watches[i])) == rec)
+			return &watches[i];
+	return NULL;
+}
+
+int watch_fd_of(int epfd, uint64_t data)
+{
+	uint32_t end = load_relaxed(&watch_end);
+
+	for (uint32_t i = 0; i < end; i++)
+		if (load_relaxed(&watches[i].key) && watch_epfd(&watches[i]) == epfd &&
+		    load_relaxed(&watches[i].data) == data)
+			return watch_fd(&watches[i]);
+	return -1;
+}
+
+long watch_ring(int fd)
+{
+	return sys_call(SYS_shutdown, fd, SHUT_WR, 0, 0, 0, 0);
+}
+
+long watch_ring_if_waiting(const struct watch *w)
+{
+	struct pollfd in = { .fd = watch_fd(w), .events = POLLIN };
+	struct timespec none = { 0, 0 };
+	long r;
+
+	/* Not told (a filter, RLIMIT_NOFILE of 0): better woken for nothing than left waiting. */
+	if (sys_call(SYS_ppoll, &in, 1, &none, NULL, 8, 0) == 0 || sys_cookie(in.fd) != w->cookie)
+		return 0;
+	r = watch_ring(in.fd);
+	return r < 0 ? r : 1;
 }
 
 void watch_begin(void)

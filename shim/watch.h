@@ -7,7 +7,7 @@
  * all signals blocked and across nothing but a few epoll_ctl calls: so a signal handler never
  * meets it held by the code it interrupted, and whoever else meets it held waits for
  * microseconds, and not for ever (then the host's call goes through as it is). Reading without
- * the lock is allowed to the thread that made the registration.
+ * the lock is allowed to the thread that waits for it.
  *
  * The second is a page shared over fork, mapped when the process first listens, so before a
  * server forks its workers. Rows are found by the listener's SO_COOKIE. It holds counts and a
@@ -25,13 +25,15 @@ struct watch {
 	uint64_t cookie; /* the listener's */
 	struct wake_listener *listener; /* shared */
 	uint32_t mask;	 /* the host's */
-	uint32_t thread; /* id of the thread that registered it; 0: not known */
+	uint32_t thread; /* id of the thread that registered it, later of the one that waits for it */
 	uint32_t taken;	 /* connections accepted since it last went to the queue's end */
 	uint32_t events; /* given to the thread */
 	uint64_t sleeps, waits; /* of the thread, when they were last compared */
 	uint8_t is_pending;   /* the thread was given an event and has not accepted since */
 	uint8_t is_exclusive; /* we have added EPOLLEXCLUSIVE */
-	uint8_t is_left;      /* left alone for good: the host's doubt, or its own EPOLLEXCLUSIVE */
+	uint8_t is_left;      /* left alone for good: a doubt, or the host's own EPOLLEXCLUSIVE */
+	uint8_t is_hosts;     /* the host has added EPOLLEXCLUSIVE */
+	uint8_t is_waited;    /* `thread` has been given an event of it */
 	uint8_t is_inherited; /* made by a parent process, in a set that is the parent's too */
 	uint8_t is_counted;   /* in listener->watchers */
 };
@@ -70,11 +72,29 @@ struct watch *watch_find(int epfd, int fd);
  * given; or NULL. No lock. */
 struct watch *watch_own(int fd, uint32_t thread);
 
+/* The same by the listener's record; without the lock, to be compared only. */
+struct fdrec;
+struct watch *watch_of(int epfd, const struct fdrec *rec);
+
+/* The descriptor registered in the set with this data, or -1. No lock. */
+int watch_fd_of(int epfd, uint64_t data);
+
 /* A fresh entry (or the old one of this key, emptied); NULL: table or page full. Lock held. */
 struct watch *watch_add(int epfd, int fd, uint64_t cookie);
 
 /* The registration is gone. Lock held; NULL is allowed. */
 void watch_drop(struct watch *w);
+
+/*
+ * Wakes everybody who waits for the listener: shutdown(SHUT_WR) of a listening TCP socket does
+ * that (sk_state_change in inet_shutdown) and nothing else. It is for connections whose one
+ * wake-up went to a watcher that did not take them. Lock held, so nobody closes the number
+ * meanwhile through our wrappers. 0 or -errno.
+ */
+long watch_ring(int fd);
+
+/* The same if a connection waits and the number is still the listener: 1 it was done, 0, -errno. */
+long watch_ring_if_waiting(const struct watch *w);
 
 /* The process listens: makes the shared page while there is one process. Keeps errno. */
 void watch_begin(void);

@@ -20,7 +20,7 @@ def traced(r):
 
 
 def run_in(place, scenario, **settings):
-    return ct.run("ct_exclusive", scenario, place=place, **settings).ok()
+    return ct.run("ct_workers", scenario, place=place, **settings).ok()
 
 
 def totals(place, name):
@@ -67,7 +67,7 @@ def translates():
 
 @ct.case("exclusive_ends_the_herd")
 def herd():
-    native = ct.run("ct_exclusive", "herd", **NATIVE).ok().fact("wakes")
+    native = ct.run("ct_workers", "herd", **NATIVE).ok().fact("wakes")
     ct.check(native > 500, f"no herd here: {native} wake-ups for 200 connections")
     for settings in (AUTO, FORCED):
         with ct.Place() as place:

@@ -10,8 +10,6 @@
 #include "ct.h"
 
 #include <sys/epoll.h>
-#include <sys/mman.h>
-#include <sys/resource.h>
 
 static struct sockaddr_in address;
 static int listener, one, two;
@@ -322,180 +320,12 @@ static void fork_after_add(void)
 	DEL(two, listener);
 }
 
-/* ---- processes -------------------------------------------------------------------------- */
-
-#define WORKERS 4
-static struct {
-	uint32_t wakes, accepts;
-} *board;
-
-/* How often a process went to sleep: also after wake-ups which epoll_wait kept for itself. */
-static uint32_t sleeps_of(pid_t pid)
-{
-	char path[64], line[256];
-	uint32_t n = 0;
-	FILE *f;
-
-	snprintf(path, sizeof(path), "/proc/%d/status", pid);
-	f = fopen(path, "r");
-	while (f && fgets(line, sizeof(line), f))
-		sscanf(line, "voluntary_ctxt_switches: %u", &n);
-	if (f)
-		fclose(f);
-	return n;
-}
-
-static void work(int me)
-{
-	int set = epoll_create1(0);
-
-	sleep_us((unsigned)me * 20000); /* the kernel's order is that of the ADDs */
-	MUST(ctl(set, EPOLL_CTL_ADD, listener, EPOLLIN, (uint64_t)me << 40 | 1) == 0);
-	for (;;) {
-		int fd;
-
-		MUST(epoll_wait(set, events, 8, 10000) == 1 && events[0].events == EPOLLIN);
-		board[me].wakes++;
-		fd = accept(listener, NULL, NULL);
-		MUST(fd >= 0 || errno == EAGAIN);
-		if (fd < 0)
-			continue;
-		board[me].accepts++;
-		MUST(write(fd, "x", 1) == 1 && close(fd) == 0);
-	}
-}
-
-static void get_served(void)
-{
-	int fd = (int)syscall(SYS_socket, AF_INET, SOCK_STREAM, 0);
-	struct pollfd in = { fd, POLLIN, 0 };
-	char c;
-
-	MUST(syscall(SYS_connect, fd, &address, sizeof(address)) == 0);
-	if (poll(&in, 1, 2000) != 1)
-		die("a connection waits though workers sleep");
-	MUST(syscall(SYS_read, fd, &c, 1) == 1 && syscall(SYS_close, fd) == 0);
-}
-
-static void start(pid_t *pids, int n, void (*run)(int))
-{
-	prepare();
-	board = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	for (int i = 0; i < n; i++) {
-		pids[i] = fork();
-		if (pids[i] == 0) {
-			run(i);
-			_exit(0);
-		}
-	}
-	sleep_us(100000 + (unsigned)n * 20000);
-}
-
-static void stop(const pid_t *pids, int n)
-{
-	for (int i = 0; i < n; i++) {
-		kill(pids[i], SIGKILL);
-		MUST(waitpid(pids[i], NULL, 0) == pids[i]);
-	}
-}
-
-/* One connection at a time, all workers asleep: natively each wakes all of them. */
-static void herd(void)
-{
-	uint32_t before = 0, wakes = 0, most = 0;
-	pid_t pids[WORKERS];
-
-	start(pids, WORKERS, work);
-	for (int i = 0; i < 300; i++) {
-		if (i == 100)
-			for (int w = 0; w < WORKERS; w++) {
-				before += sleeps_of(pids[w]);
-				board[w].accepts = 0;
-			}
-		get_served();
-		sleep_us(500);
-	}
-	for (int w = 0; w < WORKERS; w++) {
-		fact("accepts_of_worker", board[w].accepts);
-		wakes += sleeps_of(pids[w]);
-		most = board[w].accepts > most ? board[w].accepts : most;
-	}
-	fact("wakes", wakes - before);
-	fact("most", most);
-	fact("pids", (uint64_t)pids[0]);
-	stop(pids, WORKERS);
-}
-
-static const char *how;
-
-/* The first worker is the kernel's favourite; woken, it does not accept. The second sleeps. */
-static void refuse(int me)
-{
-	int set = epoll_create1(0), n = 0;
-	struct rlimit none = { 4, 4 };
-
-	if (me == 1)
-		sleep_us(50000);
-	MUST(ctl(set, EPOLL_CTL_ADD, listener, EPOLLIN, 1) == 0);
-	for (;;) {
-		int fd;
-
-		MUST(epoll_wait(set, events, 8, 10000) == 1);
-		if (me == 0 && ++n > 40) {
-			board[0].wakes = 1;
-			if (!strcmp(how, "unregisters"))
-				MUST(ctl(set, EPOLL_CTL_DEL, listener, 0, 0) == 0);
-			else if (!strcmp(how, "disarms"))
-				MUST(ctl(set, EPOLL_CTL_MOD, listener, 0, 0) == 0);
-			else if (!strcmp(how, "closes"))
-				MUST(close(listener) == 0);
-			else if (!strcmp(how, "closes_set"))
-				MUST(close(set) == 0);
-			else if (!strcmp(how, "ignores"))
-				MUST(epoll_wait(set, events, 8, 1000) >= 0);
-			else if (!strcmp(how, "has_no_descriptors"))
-				MUST(setrlimit(RLIMIT_NOFILE, &none) == 0 &&
-				     accept(listener, NULL, NULL) == -1 && errno == EMFILE);
-			sleep_us(20000000);
-		}
-		fd = accept(listener, NULL, NULL);
-		if (fd < 0)
-			continue;
-		board[me].accepts++;
-		MUST(write(fd, "x", 1) == 1 && close(fd) == 0);
-	}
-}
-
-static void favourite(const char *name)
-{
-	pid_t pids[2];
-
-	how = name;
-	start(pids, 2, refuse);
-	for (int i = 0; i < 200; i++) {
-		get_served();
-		sleep_us(300);
-	}
-	MUST(board[0].wakes == 1); /* it did happen */
-	fact("second", board[1].accepts);
-	fact("pids", (uint64_t)pids[0]);
-	stop(pids, 2);
-}
-
-static void unregisters(void) { favourite("unregisters"); }
-static void disarms(void) { favourite("disarms"); }
-static void closes(void) { favourite("closes"); }
-static void closes_set(void) { favourite("closes_set"); }
-static void ignores(void) { favourite("ignores"); }
-static void has_no_descriptors(void) { favourite("has_no_descriptors"); }
-
 #define S(name) { #name, name }
 static const struct {
 	const char *name;
 	void (*run)(void);
 } scenarios[] = { S(host_changes), S(wrong_sets), S(edge), S(copies), S(one_set), S(hosts_own),
-		  S(fork_after_add), S(herd), S(unregisters), S(disarms), S(closes), S(closes_set),
-		  S(ignores), S(has_no_descriptors) };
+		  S(fork_after_add) };
 
 int main(int argc, char **argv)
 {
