@@ -8,6 +8,7 @@
 
 #include <sys/epoll.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 
 static struct sockaddr_in address;
@@ -82,6 +83,7 @@ static void start(pid_t *pids, int n, void (*run)(int))
 	for (int i = 0; i < n; i++) {
 		pids[i] = fork();
 		if (pids[i] == 0) {
+			MUST(prctl(PR_SET_PDEATHSIG, SIGKILL) == 0);
 			run(i);
 			_exit(0);
 		}
