@@ -77,15 +77,16 @@ static enum problem_kind parse_set(const char *words, const char *text, uint64_t
 	uint64_t bits = 0;
 
 	for (;;) {
-		size_t length = strcspn(text, ",");
+		const char *end = strchr(text, ',');
+		size_t length = end ? (size_t)(end - text) : strlen(text);
 		int word = find_word_of(words, text, length);
 
 		if (word < 0 || bits & 1ull << word || (bits && word < CONFIG_SET_ALONE))
 			return PROBLEM_BAD_VALUE;
 		bits |= 1ull << word;
-		if (!text[length])
+		if (!end)
 			break;
-		text += length + 1;
+		text = end + 1;
 	}
 	if (bits & ((1 << CONFIG_SET_ALONE) - 1) && bits & (bits - 1))
 		return PROBLEM_BAD_VALUE;
