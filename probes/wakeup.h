@@ -47,6 +47,9 @@ static inline void wakeup_had_events(struct wakeup_state *state)
 	state->return_ns = 0;
 }
 
+/* Has the thread done nothing since a short empty wait, when it waits again at enter_ns? */
+int wakeup_is_idle_before(const struct wakeup_state *state, uint64_t io_calls, uint64_t enter_ns);
+
 /* One wait has returned: bits of the enum above. */
 unsigned wakeup_wait(struct wakeup_state *state, const struct wait_event *event);
 

@@ -8,6 +8,8 @@
 const struct config_row config_rows[CONFIG_COUNT] = {
 #define OPT_ENUM(field, ENV, def, words, help) \
 	{ CONFIG_KIND_ENUM, #field, ENV_PREFIX ENV, def, 0, 0, words, "", help },
+#define OPT_SET(field, ENV, def, words, help) \
+	{ CONFIG_KIND_SET, #field, ENV_PREFIX ENV, def, 0, 0, words, "", help },
 #define OPT_BOOL(field, ENV, def, help) \
 	{ CONFIG_KIND_BOOL, #field, ENV_PREFIX ENV, def, 0, 1, "0|1", "", help },
 #define OPT_UINT(field, ENV, def, min, max, unit, help) \
@@ -18,6 +20,8 @@ const struct config_row config_rows[CONFIG_COUNT] = {
 };
 
 _Static_assert(CONFIG_COUNT <= CONFIG_OPTIONS_MAX, "stats header has too few option cells");
+
+#define CONFIG_SET_ALONE 2 /* words of a set that stand alone: auto, off */
 
 /* Set by the launcher for itself, or read by the library elsewhere: not options, not unknown. */
 static const char *const reserved[] = { "UNSPIN_LIBRARY" };
@@ -44,10 +48,9 @@ static void add_problem(struct config *config, enum problem_kind kind, const cha
 	config->problem_count++;
 }
 
-/* Index of value among "a|b|c", -1 if it is not there. */
-static int find_word(const char *words, const char *value)
+/* Index of value[0 ... length) among "a|b|c", -1 if it is not there. */
+static int find_word_of(const char *words, const char *value, size_t length)
 {
-	size_t length = strlen(value);
 	int n = 0;
 
 	for (const char *w = words; length; n++) {
@@ -61,6 +64,34 @@ static int find_word(const char *words, const char *value)
 		w = end + 1;
 	}
 	return -1;
+}
+
+static int find_word(const char *words, const char *value)
+{
+	return find_word_of(words, value, strlen(value));
+}
+
+/* "a,c" to bits. The first two words say something of the whole and stand alone; no word twice. */
+static enum problem_kind parse_set(const char *words, const char *text, uint64_t *ret_bits)
+{
+	uint64_t bits = 0;
+
+	for (;;) {
+		const char *end = strchr(text, ',');
+		size_t length = end ? (size_t)(end - text) : strlen(text);
+		int word = find_word_of(words, text, length);
+
+		if (word < 0 || bits & 1ull << word || (bits && word < CONFIG_SET_ALONE))
+			return PROBLEM_BAD_VALUE;
+		bits |= 1ull << word;
+		if (!end)
+			break;
+		text = end + 1;
+	}
+	if (bits & ((1 << CONFIG_SET_ALONE) - 1) && bits & (bits - 1))
+		return PROBLEM_BAD_VALUE;
+	*ret_bits = bits;
+	return PROBLEM_NONE;
 }
 
 static enum problem_kind parse_number(const struct config_row *row, const char *text,
@@ -108,6 +139,11 @@ enum problem_kind config_set(struct config *config, enum config_option option, c
 		if (word < 0)
 			return PROBLEM_BAD_VALUE;
 		value = (uint64_t)word;
+		break;
+	case CONFIG_KIND_SET:
+		problem = parse_set(row->words, text, &value);
+		if (problem != PROBLEM_NONE)
+			return problem;
 		break;
 	case CONFIG_KIND_BOOL:
 		word = find_word("0|1|no|yes|off|on|false|true", text);
@@ -182,6 +218,21 @@ void config_from_environment(struct config *config, char *const *environment)
 	config_defaults(config);
 	for (; environment && *environment; environment++)
 		config_take(config, *environment);
+}
+
+void config_set_words(const char *words, uint64_t bits, char *ret, unsigned room)
+{
+	unsigned used = 0;
+
+	ret[0] = '\0';
+	for (unsigned n = 0; bits >> n && used + 1 < room; n++) {
+		if (!(bits >> n & 1))
+			continue;
+		if (used)
+			ret[used++] = ',';
+		config_word(words, n, ret + used, room - used);
+		used += (unsigned)strlen(ret + used);
+	}
 }
 
 void config_word(const char *words, unsigned n, char *ret, unsigned room)

@@ -13,6 +13,7 @@
 
 enum config_option {
 #define OPT_ENUM(field, ENV, def, words, help) CONFIG_##field,
+#define OPT_SET(field, ENV, def, words, help) CONFIG_##field,
 #define OPT_BOOL(field, ENV, def, help) CONFIG_##field,
 #define OPT_UINT(field, ENV, def, min, max, unit, help) CONFIG_##field,
 #define OPT_PATH(field, ENV, help) CONFIG_##field,
@@ -22,6 +23,7 @@ enum config_option {
 
 enum { MODE_OFF, MODE_OBSERVE, MODE_ADAPT };   /* config.mode */
 enum { WRITE_AUTO, WRITE_OFF, WRITE_GROW, WRITE_SPIN, WRITE_BLOCK }; /* config.write */
+enum { WAKE_AUTO = 1, WAKE_OFF = 2, WAKE_EXCLUSIVE = 4, WAKE_STRETCH = 8 }; /* bits of config.wake */
 
 struct config {
 	uint64_t value[CONFIG_COUNT];  /* by enum config_option; a path: 1 if set */
@@ -31,7 +33,7 @@ struct config {
 	struct config_problem problem[CONFIG_PROBLEMS_MAX];
 };
 
-enum config_kind { CONFIG_KIND_ENUM, CONFIG_KIND_BOOL, CONFIG_KIND_UINT, CONFIG_KIND_PATH };
+enum config_kind { CONFIG_KIND_ENUM, CONFIG_KIND_SET, CONFIG_KIND_BOOL, CONFIG_KIND_UINT, CONFIG_KIND_PATH };
 
 /* One row of config.def, for the parser, help and dumps. */
 struct config_row {
@@ -39,7 +41,7 @@ struct config_row {
 	const char *key;   /* "sndbuf_max" */
 	const char *env;   /* "UNSPIN_SNDBUF_MAX" */
 	uint64_t def, min, max;
-	const char *words; /* enums: "a|b|c" */
+	const char *words; /* enums and sets: "a|b|c" */
 	const char *unit;  /* numbers: "bytes", ... */
 	const char *help;
 };
@@ -61,6 +63,9 @@ void config_from_environment(struct config *config, char *const *environment);
 
 /* Checks and stores one value for the option. PROBLEM_NONE, _BAD_VALUE or _OUT_OF_RANGE. */
 enum problem_kind config_set(struct config *config, enum config_option option, const char *value);
+
+/* Writes the words of a set as one would type them, "exclusive,stretch", into ret. */
+void config_set_words(const char *words, uint64_t bits, char *ret, unsigned room);
 
 /* Writes the n-th word of "a|b|c" into ret (room bytes), "" when there is none. */
 void config_word(const char *words, unsigned n, char *ret, unsigned room);

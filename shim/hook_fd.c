@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "epoll_map.h"
+#include "exclusive.h"
 #include "observe.h"
 
 #ifndef TCP_NOTSENT_LOWAT
@@ -108,8 +109,11 @@ int epoll_create1(int flags)
 
 int epoll_ctl(int epfd, int op, int fd, struct epoll_event *event)
 {
+	struct exclusive_call call = exclusive_begin(op, fd);
 	int r = real.epoll_ctl(epfd, op, fd, event);
 
+	if (unlikely(call.is_held))
+		r = exclusive_end(&call, epfd, op, fd, event, r);
 	if (r == 0 && unspin_is_on)
 		epoll_registered(epfd, op, fd, op == EPOLL_CTL_DEL ? NULL : event);
 	else if (op == EPOLL_CTL_DEL && unspin_is_on)

@@ -2,6 +2,7 @@
 /* Waits. All forms are wrapped or none: a spin ends at whichever the host uses. */
 #include "hooks.h"
 
+#include "stretch.h"
 #include "wait.h"
 
 /* A timespec may only be read when the kernel has read it: until then the wait may be short. */
@@ -12,6 +13,8 @@ int epoll_wait(int epfd, struct epoll_event *events, int max, int timeout)
 	uint64_t enter_ns = wait_enter(wait_ms(timeout));
 	int r = real.epoll_wait(epfd, events, max, timeout);
 
+	if (unlikely(r == 0))
+		r = stretch_epoll(enter_ns, wait_ms(timeout), epfd, events, max, NULL);
 	wait_return_epoll(enter_ns, wait_ms(timeout), epfd, events, r);
 	return r;
 }
@@ -21,6 +24,8 @@ int epoll_pwait(int epfd, struct epoll_event *events, int max, int timeout, cons
 	uint64_t enter_ns = wait_enter(wait_ms(timeout));
 	int r = real.epoll_pwait(epfd, events, max, timeout, mask);
 
+	if (unlikely(r == 0))
+		r = stretch_epoll(enter_ns, wait_ms(timeout), epfd, events, max, mask);
 	wait_return_epoll(enter_ns, wait_ms(timeout), epfd, events, r);
 	return r;
 }
@@ -31,6 +36,8 @@ int epoll_pwait2(int epfd, struct epoll_event *events, int max, const struct tim
 	uint64_t enter_ns = wait_enter(TIMEOUT_UNKNOWN);
 	int r = real.epoll_pwait2(epfd, events, max, timeout, mask);
 
+	if (unlikely(r == 0))
+		r = stretch_epoll(enter_ns, wait_read_timespec(r, timeout), epfd, events, max, mask);
 	wait_return_epoll(enter_ns, wait_read_timespec(r, timeout), epfd, events, r);
 	return r;
 }

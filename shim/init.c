@@ -6,15 +6,18 @@
  */
 #include "action.h"
 #include "config.h"
+#include "exclusive.h"
 #include "guard.h"
 #include "real.h"
 #include "retry.h"
 #include "site.h"
 #include "socket.h"
 #include "stats.h"
+#include "stretch.h"
 #include "sys.h"
 #include "thread.h"
 #include "treat.h"
+#include "watch.h"
 
 #include <string.h>
 #include <sys/auxv.h>
@@ -35,6 +38,7 @@ static void begin_child(void)
 	store_release(&unspin_is_on, 0);
 	fdtable_next_epoch();
 	retry_begin_child();
+	watch_begin_child();
 	thread_begin_child();
 	stats_begin_child();
 	store_release(&unspin_is_on, 1);
@@ -74,6 +78,8 @@ __attribute__((constructor)) static void begin(void)
 	action_configure(&config);
 	treat_configure(&config);
 	site_configure(&config);
+	exclusive_configure(&config);
+	stretch_configure(&config);
 	fdtable_next_epoch();
 	if (config.value[CONFIG_mode] != MODE_OFF) {
 		__register_atfork(NULL, NULL, begin_child, &__dso_handle);

@@ -4,6 +4,7 @@
 #include "action.h"
 #include "classes.h"
 #include "entry.h"
+#include "exclusive.h"
 #include "fdlock.h"
 #include "retry.h"
 #include "sys.h"
@@ -355,6 +356,7 @@ void observe_accept(int listener, int returned, const struct sockaddr *peer, soc
 	struct guard g = guard_enter();
 	int is_again = returned < 0 && (g.saved_errno == EAGAIN || g.saved_errno == EWOULDBLOCK);
 	struct fdrec *rec;
+	int had_event;
 
 	if (!unspin_is_on)
 		goto out;
@@ -364,10 +366,12 @@ void observe_accept(int listener, int returned, const struct sockaddr *peer, soc
 	if (!rec || socket_resolve(listener, rec) != FD_LISTENER)
 		goto out;
 	thread_claim();
+	/* Where several threads watch one listener, `pending` is whichever was told last. */
+	had_event = exclusive_is_on && exclusive_accepted(listener, rec, returned, g.saved_errno);
 	if (returned >= 0) {
 		thread_add(TOTAL_ACCEPTS, 1);
 		count_add(&rec->socket->accepts, 1);
-	} else if (ready_is_dry(load_relaxed(&rec->pending), is_again)) {
+	} else if (ready_is_dry(load_relaxed(&rec->pending), is_again) || (had_event && is_again)) {
 		thread_add(TOTAL_HERD_ACCEPTS, 1);
 		count_add(&rec->socket->herd_accepts, 1);
 	}

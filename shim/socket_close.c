@@ -2,6 +2,7 @@
 /* Descriptors that end, or may have ended. */
 #include "socket.h"
 
+#include "exclusive.h"
 #include "fdlock.h"
 #include "guard.h"
 #include "retry.h"
@@ -40,6 +41,10 @@ struct fdrec *socket_closing(int fd)
 	if (is_foreign_process()) {
 		rec = NULL;
 	} else {
+		enum fd_kind kind = fdrec_kind(rec);
+
+		if (exclusive_is_on && (kind == FD_LISTENER || kind == FD_EPOLL))
+			exclusive_closing(fd, kind);
 		retry_closing(rec);
 		forget(rec);
 	}

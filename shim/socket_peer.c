@@ -3,9 +3,11 @@
 #include "socket.h"
 
 #include "../policy/class.h"
+#include "exclusive.h"
 #include "fdlock.h"
 #include "guard.h"
 #include "sys.h"
+#include "watch.h"
 
 #include <netinet/in.h>
 #include <string.h>
@@ -49,6 +51,8 @@ void socket_listening(int fd)
 		rec->socket->local = rec->local;
 		fdrec_set_kind(rec, FD_LISTENER);
 		fdrec_unlock(rec);
+		if (exclusive_is_on)
+			watch_begin();
 	}
 	guard_leave(g);
 }

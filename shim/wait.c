@@ -3,7 +3,9 @@
 
 #include "classes.h"
 #include "epoll_map.h"
+#include "exclusive.h"
 #include "fdlock.h"
+#include "stretch.h"
 #include "sys.h"
 
 int64_t wait_read_timespec(int returned, const struct timespec *t)
@@ -29,6 +31,10 @@ static void settle_outs(struct thread_context *context)
 		int epfd = context->out[n].epfd;
 		struct fdrec *set;
 
+		if (fdrec_kind(rec) == FD_LISTENER && epfd >= 0) {
+			exclusive_settle(epfd, rec);
+			continue;
+		}
 		if (!fdrec_is_current(rec) || fdrec_kind(rec) == FD_UNKNOWN ||
 		    !ready_is_unused_out(load_relaxed(&rec->pending)))
 			continue;
@@ -83,6 +89,7 @@ static COLD unsigned probe_wait(uint64_t enter_ns, int64_t timeout_ns, int retur
 	seen = wakeup_wait(&context->wakeup, &event);
 	if (seen & WAKEUP_IDLE)
 		thread_add(TOTAL_IDLE_POLLS, 1);
+	stretch_note(context, seen, timeout_ns, returned);
 	return seen;
 }
 
@@ -102,7 +109,7 @@ static inline unsigned book_wait(uint64_t enter_ns, int64_t timeout_ns, int retu
 		thread_look_at_role();
 	if (likely(returned > 0))
 		context->multi_events += is_multiplexed ? (uint64_t)returned : 0;
-	if (unlikely(returned <= 0 || context->clocked_waits))
+	if (unlikely(returned <= 0 || (context->clocked_waits | context->stretch.idles)))
 		return probe_wait(enter_ns, timeout_ns, returned);
 	wakeup_had_events(&context->wakeup);
 	return 0;
@@ -132,14 +139,13 @@ static void note_drained(struct fdrec *rec)
 		store_relaxed(&rec->socket->drain_ns_max, drain);
 }
 
-/* A writable event (alone): remembered until the thread's next wait settles it. */
-static COLD void note_out(struct fdrec *rec, int epfd)
+/* An event remembered until the thread's next wait settles it. */
+static void note(struct fdrec *rec, int epfd)
 {
 	struct thread_context *context = thread_self.context;
 	uint32_t n;
 
-	/* An edge is not repeated: unused, it costs nothing more, and there is nothing to mask. */
-	if (!context || (epfd >= 0 && rec->is_edge))
+	if (!context)
 		return;
 	n = load_relaxed(&context->outs); /* once: a handler's waits change it */
 	if (n >= THREAD_OUT_MAX)
@@ -147,6 +153,14 @@ static COLD void note_out(struct fdrec *rec, int epfd)
 	context->out[n].rec = rec;
 	context->out[n].epfd = epfd;
 	store_relaxed(&context->outs, n + 1);
+}
+
+/* A writable event (alone). An edge is not repeated: unused, it costs nothing more, and there is
+ * nothing to mask. */
+static COLD void note_out(struct fdrec *rec, int epfd)
+{
+	if (epfd < 0 || !rec->is_edge)
+		note(rec, epfd);
 }
 
 /* One event of a wait. The bits of poll and epoll have the same values on Linux. */
@@ -161,6 +175,9 @@ static inline void deliver(struct fdrec *rec, int epfd, uint32_t mask)
 			return;
 		if (kind == FD_STALLED && (mask & (EPOLLOUT | EPOLLERR | EPOLLHUP)))
 			note_drained(rec);
+		if (kind == FD_LISTENER && epfd >= 0 && exclusive_is_on &&
+		    exclusive_delivered(epfd, rec))
+			note(rec, epfd);
 	}
 	pending = ready_from_mask(mask);
 	store_relaxed(&rec->pending, pending);
@@ -199,6 +216,8 @@ void wait_return_epoll(uint64_t enter_ns, int64_t timeout_ns, int epfd,
 	for (int i = 0; i < returned; i++) {
 		struct fdrec *rec = epoll_map_find(epfd, events[i].data.u64);
 
+		if (unlikely(!rec) && exclusive_is_on)
+			rec = exclusive_find(epfd, events[i].data.u64);
 		if (likely(rec != NULL))
 			deliver(rec, epfd, events[i].events);
 		else

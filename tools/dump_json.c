@@ -153,6 +153,7 @@ static void emit_setting(struct emit *emit, const char *key, struct setting sett
 		emit_number(emit, key, setting.value);
 		break;
 	case CONFIG_KIND_ENUM:
+	case CONFIG_KIND_SET:
 	case CONFIG_KIND_PATH:
 		settings_value(setting.option, setting.value, setting.path, text);
 		emit_string(emit, key, text);

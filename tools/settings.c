@@ -16,6 +16,9 @@ void settings_value(enum config_option option, uint64_t value, const char *path,
 	case CONFIG_KIND_ENUM:
 		config_word(row->words, (unsigned)value, ret, SETTINGS_TEXT_MAX);
 		break;
+	case CONFIG_KIND_SET:
+		config_set_words(row->words, value, ret, SETTINGS_TEXT_MAX);
+		break;
 	case CONFIG_KIND_PATH:
 		snprintf(ret, SETTINGS_TEXT_MAX, "%s", value ? path : "");
 		break;

@@ -58,7 +58,7 @@ def modes():
     with open(os.path.join(ROOT, "shim", "config.def"), encoding="utf-8") as f:
         text = f.read()
     for env in ("WRITE", "WAKE"):
-        row = re.search(r'OPT_ENUM\(\w+, "%s", \w+,\s*"([^"]*)"' % env, text)
+        row = re.search(r'OPT_(?:ENUM|SET)\(\w+, "%s", \w+,\s*"([^"]*)"' % env, text)
         for word in row.group(1).split("|") if row else ():
             if word != "auto":
                 found[word if env == "WRITE" else f"wake_{word}"] = {f"UNSPIN_{env}": word}

@@ -104,6 +104,17 @@ static void header(void)
 	S(stats_header);
 }
 
+/* A line per word: words may be appended. */
+static void set(const char *field, const char *words)
+{
+	for (int n = 0; *words; n++) {
+		int length = (int)strcspn(words, "|");
+
+		printf("name %s %d %.*s\n", field, n, length, words);
+		words += length + (words[length] != '\0');
+	}
+}
+
 static void names(void)
 {
 #define TOTAL(id, name, unit, help) N(total, TOTAL_##id, #name);
@@ -115,6 +126,7 @@ static void names(void)
 #define STRATEGY(id, text) N(strategy, STRATEGY_##id, #id);
 #include "policy/strategy.def"
 #define OPT_ENUM(field, ENV, def, words, help) N(option, CONFIG_##field, #field " " words);
+#define OPT_SET(field, ENV, def, words, help) N(option, CONFIG_##field, #field); set(#field, words);
 #define OPT_BOOL(field, ENV, def, help) N(option, CONFIG_##field, #field);
 #define OPT_UINT(field, ENV, def, min, max, unit, help) N(option, CONFIG_##field, #field);
 #define OPT_PATH(field, ENV, help) N(option, CONFIG_##field, #field);

@@ -67,6 +67,36 @@ static void good_values_are_taken(void **unused)
 	assert_string_equal(c.stats_dir, "/tmp/x");
 }
 
+static void sets_are_lists_of_words(void **unused)
+{
+	static const struct {
+		const char *text;
+		uint64_t bits;
+	} cases[] = {
+		{ "UNSPIN_WAKE=auto", WAKE_AUTO },
+		{ "UNSPIN_WAKE=off", WAKE_OFF },
+		{ "UNSPIN_WAKE=exclusive", WAKE_EXCLUSIVE },
+		{ "UNSPIN_WAKE=exclusive,stretch", WAKE_EXCLUSIVE | WAKE_STRETCH },
+	};
+	struct config c;
+	char text[64];
+
+	(void)unused;
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		config_defaults(&c);
+		assert_int_equal(config_take(&c, cases[i].text), PROBLEM_NONE);
+		assert_int_equal(c.value[CONFIG_wake], cases[i].bits);
+		config_set_words(config_rows[CONFIG_wake].words, cases[i].bits, text, sizeof(text));
+		assert_string_equal(text, strchr(cases[i].text, '=') + 1);
+	}
+	config_set_words("a|b|c|d", 1 << 2 | 1 << 3, text, sizeof(text));
+	assert_string_equal(text, "c,d");
+	config_set_words("a|b|cc|dd", 1 << 2 | 1 << 3, text, 4); /* cut, never overrun */
+	assert_string_equal(text, "cc,");
+	config_set_words("a|b", 1 << 5, text, sizeof(text)); /* of a newer library */
+	assert_string_equal(text, "");
+}
+
 static void bad_values_keep_the_default_and_are_told(void **unused)
 {
 	static const struct {
@@ -86,6 +116,14 @@ static void bad_values_keep_the_default_and_are_told(void **unused)
 		{ "UNSPIN_STATS_SOCKETS=64k", PROBLEM_BAD_VALUE }, /* a count has no suffix */
 		{ "UNSPIN_OVERRIDE=2", PROBLEM_BAD_VALUE },
 		{ "UNSPIN_STATS_DIR=relative", PROBLEM_BAD_VALUE },
+		{ "UNSPIN_WAKE=", PROBLEM_BAD_VALUE },
+		{ "UNSPIN_WAKE=exclusive,", PROBLEM_BAD_VALUE },
+		{ "UNSPIN_WAKE=,exclusive", PROBLEM_BAD_VALUE },
+		{ "UNSPIN_WAKE=exclusive,exclusive", PROBLEM_BAD_VALUE },
+		{ "UNSPIN_WAKE=exclusive,auto", PROBLEM_BAD_VALUE },
+		{ "UNSPIN_WAKE=off,exclusive", PROBLEM_BAD_VALUE },
+		{ "UNSPIN_WAKE=auto,off", PROBLEM_BAD_VALUE },
+		{ "UNSPIN_WAKE=exclusiv", PROBLEM_BAD_VALUE },
 		{ "UNSPIN_WRITTE=grow", PROBLEM_UNKNOWN_NAME },
 		{ "UNSPIN_=1", PROBLEM_UNKNOWN_NAME },
 	};
@@ -187,6 +225,7 @@ int main(void)
 		cmocka_unit_test(defaults_are_those_of_the_table_and_lie_in_range),
 		cmocka_unit_test(words_of_the_enums_match_their_constants),
 		cmocka_unit_test(good_values_are_taken),
+		cmocka_unit_test(sets_are_lists_of_words),
 		cmocka_unit_test(bad_values_keep_the_default_and_are_told),
 		cmocka_unit_test(too_many_and_too_long_problems_are_cut_but_counted),
 		cmocka_unit_test(overlong_directory_is_refused_not_cut),

@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: MIT */
+/* needs: policy/wake.c */
+#include "unit.h"
+
+#include <sys/epoll.h>
+
+#include "policy/wake.h"
+
+/* So many events of each kind, looked at one by one as the shim does. */
+static enum wake_verdict events(struct wake_listener *l, unsigned useful, unsigned herds)
+{
+	enum wake_verdict verdict = (enum wake_verdict)l->verdict;
+
+	while (useful || herds) {
+		if (useful) {
+			useful--;
+			l->useful++;
+			verdict = wake_listener_look(l, 0);
+		}
+		if (herds) {
+			herds--;
+			l->herds++;
+			verdict = wake_listener_look(l, 0);
+		}
+	}
+	return verdict;
+}
+
+static void masks_are_those_the_kernel_takes(void **unused)
+{
+	static const struct {
+		uint32_t mask;
+		int may;
+	} cases[] = {
+		{ EPOLLIN, 1 },
+		{ EPOLLIN | EPOLLET, 1 },
+		{ EPOLLIN | EPOLLOUT | EPOLLERR | EPOLLHUP, 1 },
+		{ EPOLLIN | EPOLLWAKEUP, 1 },
+		{ 0, 0 }, /* disarmed: nobody is woken anyway */
+		{ EPOLLOUT, 0 },
+		{ EPOLLIN | EPOLLRDHUP, 0 },
+		{ EPOLLIN | EPOLLONESHOT, 0 },
+		{ EPOLLIN | EPOLLPRI, 0 },
+		{ EPOLLIN | EPOLLRDNORM, 0 },
+		{ EPOLLIN | EPOLLEXCLUSIVE, 0 }, /* the host's own */
+	};
+
+	(void)unused;
+	for (size_t i = 0; i < COUNT_OF(cases); i++)
+		assert_int_equal(wake_may_be_exclusive(cases[i].mask), cases[i].may);
+}
+
+static void listener_without_herd_is_left_alone(void **unused)
+{
+	struct wake_listener l = { .watchers = 16 };
+
+	(void)unused;
+	assert_int_equal(events(&l, 100000, 0), WAKE_VERDICT_LEAVE);
+	/* One wake-up in five is not yet worth it, however many there are. */
+	for (int i = 0; i < 1000; i++)
+		assert_int_equal(events(&l, 4, 1), WAKE_VERDICT_LEAVE);
+}
+
+static void few_events_decide_nothing(void **unused)
+{
+	struct wake_listener l = { .watchers = 16 };
+
+	(void)unused;
+	assert_int_equal(events(&l, 0, WAKE_LOOK - 1), WAKE_VERDICT_LEAVE);
+	assert_int_equal(events(&l, 0, 1), WAKE_VERDICT_EXCLUSIVE);
+}
+
+static void herd_after_a_quiet_past_is_noticed_soon(void **unused)
+{
+	struct wake_listener l = { .watchers = 2 };
+
+	(void)unused;
+	events(&l, 1000000, 0);
+	assert_int_equal(events(&l, WAKE_LOOK / 2, WAKE_LOOK / 2), WAKE_VERDICT_EXCLUSIVE);
+}
+
+static void treatment_that_pays_is_kept(void **unused)
+{
+	struct wake_listener l = { .watchers = 16 };
+
+	(void)unused;
+	assert_int_equal(events(&l, WAKE_LOOK / 4, WAKE_LOOK - WAKE_LOOK / 4),
+			 WAKE_VERDICT_EXCLUSIVE);
+	for (int i = 0; i < 20; i++)
+		assert_int_equal(events(&l, WAKE_PROOF, WAKE_PROOF / 4), WAKE_VERDICT_EXCLUSIVE);
+}
+
+static void treatment_that_does_not_pay_is_withdrawn_and_tried_again_much_later(void **unused)
+{
+	struct wake_listener l = { .watchers = 16 };
+
+	(void)unused;
+	assert_int_equal(events(&l, WAKE_LOOK / 2, WAKE_LOOK / 2), WAKE_VERDICT_EXCLUSIVE);
+	assert_int_equal(events(&l, WAKE_PROOF, WAKE_PROOF), WAKE_VERDICT_WITHDRAWN);
+	assert_int_equal(events(&l, 10000, 10000), WAKE_VERDICT_WITHDRAWN);
+	l.herds += WAKE_AGAIN;
+	assert_int_equal(wake_listener_look(&l, 0), WAKE_VERDICT_LEAVE);
+	assert_int_equal(events(&l, WAKE_LOOK / 2, WAKE_LOOK / 2), WAKE_VERDICT_EXCLUSIVE);
+}
+
+static void forced_needs_a_second_set_and_nothing_else(void **unused)
+{
+	struct wake_listener l = { .watchers = 1 };
+
+	(void)unused;
+	assert_int_equal(wake_listener_look(&l, 1), WAKE_VERDICT_LEAVE);
+	l.watchers = 2;
+	assert_int_equal(wake_listener_look(&l, 1), WAKE_VERDICT_EXCLUSIVE);
+	l.herds += 100 * WAKE_PROOF; /* never withdrawn */
+	assert_int_equal(wake_listener_look(&l, 1), WAKE_VERDICT_EXCLUSIVE);
+}
+
+/* Processes share the counts without a lock. */
+static void window_another_process_has_just_moved_is_empty(void **unused)
+{
+	struct wake_listener l = { .useful = 10, .herds = 10, .from_useful = 12, .from_herds = 500 };
+
+	(void)unused;
+	assert_int_equal(wake_listener_look(&l, 0), WAKE_VERDICT_LEAVE);
+}
+
+/* So many waits of a kind; returns what the next may wait. */
+static uint32_t waits(struct wake_stretch *s, unsigned n, enum wake_poll was)
+{
+	while (n--)
+		wake_stretch_wait(s, was, 500);
+	return s->us;
+}
+
+static void few_idle_polls_are_not_stretched(void **unused)
+{
+	struct wake_stretch s = { 0 };
+
+	(void)unused;
+	for (int i = 0; i < 100; i++) {
+		/* libuv's burst at most, or a host that spins before it sleeps */
+		assert_int_equal(waits(&s, WAKE_STRETCH_AFTER - 1, WAKE_POLL_IDLE), 0);
+		assert_int_equal(waits(&s, 1, i % 2 ? WAKE_POLL_EVENTS : WAKE_POLL_WORK), 0);
+	}
+}
+
+static void stretch_doubles_up_to_the_bound(void **unused)
+{
+	static const uint32_t us[] = { 20, 40, 80, 160, 320, 500, 500 };
+	struct wake_stretch s = { 0 };
+
+	(void)unused;
+	waits(&s, WAKE_STRETCH_AFTER - 1, WAKE_POLL_IDLE);
+	for (size_t i = 0; i < COUNT_OF(us); i++)
+		assert_int_equal(waits(&s, 1, WAKE_POLL_IDLE), us[i]);
+	assert_int_equal(waits(&s, 10 * WAKE_STRETCH_TRUST, WAKE_POLL_IDLE), 500);
+	assert_int_equal(waits(&s, 1, WAKE_POLL_EVENTS), 0);
+	assert_int_equal(waits(&s, WAKE_STRETCH_AFTER - 1, WAKE_POLL_IDLE), 0);
+	assert_int_equal(waits(&s, 1, WAKE_POLL_IDLE), 20);
+}
+
+static void work_that_came_late_makes_stretches_rarer(void **unused)
+{
+	struct wake_stretch s = { 0 };
+
+	(void)unused;
+	for (unsigned n = 0; n < 5; n++) {
+		assert_int_equal(waits(&s, (WAKE_STRETCH_AFTER << n) - 1, WAKE_POLL_IDLE), 0);
+		assert_int_equal(waits(&s, 1, WAKE_POLL_IDLE), 20);
+		assert_int_equal(waits(&s, 1, WAKE_POLL_WORK), 0);
+	}
+	for (int i = 0; i < 40; i++) { /* without end, but not beyond the bound */
+		waits(&s, 2 * WAKE_STRETCH_AFTER_MAX, WAKE_POLL_IDLE);
+		waits(&s, 1, WAKE_POLL_WORK);
+	}
+	assert_true(s.need <= WAKE_STRETCH_AFTER_MAX);
+	/* Trust comes back with time. */
+	waits(&s, 4 * WAKE_STRETCH_AFTER_MAX, WAKE_POLL_IDLE);
+	assert_int_equal(s.need, WAKE_STRETCH_AFTER);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(masks_are_those_the_kernel_takes),
+		cmocka_unit_test(listener_without_herd_is_left_alone),
+		cmocka_unit_test(few_events_decide_nothing),
+		cmocka_unit_test(herd_after_a_quiet_past_is_noticed_soon),
+		cmocka_unit_test(treatment_that_pays_is_kept),
+		cmocka_unit_test(treatment_that_does_not_pay_is_withdrawn_and_tried_again_much_later),
+		cmocka_unit_test(forced_needs_a_second_set_and_nothing_else),
+		cmocka_unit_test(window_another_process_has_just_moved_is_empty),
+		cmocka_unit_test(few_idle_polls_are_not_stretched),
+		cmocka_unit_test(stretch_doubles_up_to_the_bound),
+		cmocka_unit_test(work_that_came_late_makes_stretches_rarer),
+	};
+
+	return cmocka_run_group_tests_name("wake", tests, NULL, NULL);
+}
