@@ -6,6 +6,7 @@
 #include "fdlock.h"
 #include "guard.h"
 #include "entry.h"
+#include "kept.h"
 #include "observe.h"
 #include "retry.h"
 #include "site.h"
@@ -15,30 +16,12 @@
 
 _Static_assert(CLASS_CALLERS == SITE_CALLERS, "a class shows what its site knows");
 
-/* Errors are handed over once, and only to the socket they belong to. */
-static int take_error(int fd, struct fdrec *rec)
-{
-	int error = 0;
-
-	if (!rec->kept_error || !fdrec_try_lock(rec))
-		return 0;
-	if (rec->cookie && rec->cookie == sys_cookie(fd))
-		error = rec->kept_error;
-	rec->kept_error = 0;
-	store_relaxed(&rec->room_bytes, AHEAD_FRESH_ROOM);
-	fdrec_set_kind(rec, spin_is_stalled(&rec->spin) ? FD_STALLED : FD_QUIET);
-	fdrec_unlock(rec);
-	if (error)
-		stats_global_add(GLOBAL_REPLAYED_ERRORS, 1);
-	return error;
-}
-
 int ahead_take_error(int fd)
 {
 	struct guard g = guard_enter();
 	struct fdrec *rec = fdtable_find(fd);
-	int error = rec && fdrec_is_current(rec) && fdrec_kind(rec) == FD_STALLED
-			    ? take_error(fd, rec) : 0;
+	enum fd_kind kind = rec && fdrec_is_current(rec) ? fdrec_kind(rec) : FD_UNKNOWN;
+	int error = kind == FD_QUIET || kind == FD_STALLED ? kept_take(fd, rec) : 0;
 
 	guard_leave(g);
 	return error;
@@ -90,7 +73,7 @@ int ahead_look(struct request *q)
 	if (!rec)
 		goto out;
 	entry_begin(rec);
-	error = take_error(q->fd, rec);
+	error = kept_take(q->fd, rec);
 	if (error) {
 		entry_leave(rec);
 		goto out;

@@ -196,7 +196,7 @@ static void set_kind(struct fdrec *rec)
 	enum fd_kind kind = fdrec_kind(rec);
 
 	if (kind == FD_QUIET || kind == FD_STALLED)
-		fdrec_set_kind(rec, spin_is_stalled(&rec->spin) || rec->kept_error ? FD_STALLED
+		fdrec_set_kind(rec, spin_is_stalled(&rec->spin) || rec->owes_error ? FD_STALLED
 										   : FD_QUIET);
 }
 
@@ -338,7 +338,7 @@ COLD ssize_t observe_read_slow(int fd, ssize_t returned, int is_recv)
 	}
 	/* After a reset the first call gets the error, later reads the end of data. A retry was
 	 * the first call; this one is owed its answer. */
-	if (returned == 0 && unlikely(rec->kept_error)) {
+	if (returned == 0 && unlikely(rec->owes_error)) {
 		int error = ahead_take_error(fd);
 
 		if (error) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "retry.h"
 
-#include "fdlock.h"
+#include "kept.h"
 #include "stats.h"
 #include "sys.h"
 #include "thread.h"
@@ -205,7 +205,7 @@ static int wait_for_room(const struct retry *r, uint64_t ns)
  * What the socket said once and will not say again, after part was sent: the host's next call's.
  * Errors of the call's arguments and of memory come again by themselves if they are still true.
  */
-static void keep_error(struct retry *r, int error)
+static void keep_error(const struct retry *r, int error)
 {
 	switch (error) {
 	case ECONNRESET: case ETIMEDOUT: case ECONNREFUSED: case ECONNABORTED: case EHOSTUNREACH:
@@ -214,18 +214,7 @@ static void keep_error(struct retry *r, int error)
 	default:
 		return;
 	}
-	/* The lock is held for microseconds, by a thread that looks at the same socket. */
-	for (int i = 0; !fdrec_try_lock(r->rec); i++) {
-		if (i == CLOSE_SPINS)
-			return;
-		sys_call(SYS_sched_yield, 0, 0, 0, 0, 0, 0);
-	}
-	if (r->rec->cookie == r->cookie) {
-		r->rec->kept_error = error;
-		store_relaxed(&r->rec->room_bytes, 0);
-		fdrec_set_kind(r->rec, FD_STALLED);
-	}
-	fdrec_unlock(r->rec);
+	kept_put(r->cookie, error);
 }
 
 enum step { GO_ON, STALLED, STOP };

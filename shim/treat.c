@@ -164,7 +164,7 @@ void treat_go_on(const struct request *q, struct fdrec *rec, const struct treat 
 		rec->last_try_ns = now;
 		if (!is_finished && treat->how == TREAT_BLOCK)
 			rec->sleeps = sys_thread_sleeps();
-		if (fdrec_kind(rec) == FD_STALLED && !spin_is_stalled(&rec->spin) && !rec->kept_error)
+		if (fdrec_kind(rec) == FD_STALLED && !spin_is_stalled(&rec->spin) && !rec->owes_error)
 			fdrec_set_kind(rec, FD_QUIET);
 	}
 	fdrec_unlock(rec);

@@ -6,6 +6,8 @@
  *	write send sendmsg writev sendfile	(any call of tr_call.h)
  *	sendmmsg splice
  *	read	 the error, then the end of data
+ *	dup	 write, by a number that the library has never seen (fcntl)
+ *	known_dup the same by one it knows
  *	so_error either the error (and then EPIPE), or 0 and then the error: getsockopt is not
  *		 wrapped, so here the host may learn of it one call later than natively
  *
@@ -19,6 +21,7 @@
 
 static struct door door;
 static struct pair pair;
+static int other = -1; /* the same socket, or none */
 static struct call call;
 static const char *next;
 static int holds;
@@ -59,6 +62,8 @@ static ssize_t next_call(void)
 		return by_sendmmsg();
 	if (!strcmp(next, "splice"))
 		return by_splice();
+	if (other >= 0)
+		return op_write(other, 0, 1000);
 	MUST(!strcmp(next, "read"));
 	return read(pair.fd, &byte, 1);
 }
@@ -102,6 +107,8 @@ static void *writer(void *unused)
 		die("the call: %zd", call.result);
 	while (sem_wait(&is_reset))
 		;
+	if (!strcmp(next, "dup"))
+		MUST((other = fcntl(pair.fd, F_DUPFD_CLOEXEC, 3)) >= 0);
 	check_errors();
 	is_done = 1;
 	return unused;
@@ -110,6 +117,7 @@ static void *writer(void *unused)
 int main(int argc, char **argv)
 {
 	int wanted, sendfiles;
+	char byte;
 	pthread_t thread;
 	struct held held;
 
@@ -124,6 +132,8 @@ int main(int argc, char **argv)
 	sem_init(&is_set, 0, 0), sem_init(&may_write, 0, 0), sem_init(&is_reset, 0, 0);
 	door = door_open(16384);
 	pair = pair_open(&door, 0);
+	if (!strcmp(next, "known_dup"))
+		MUST((other = dup(pair.fd)) >= 0 && recv(other, &byte, 1, MSG_DONTWAIT) == -1);
 	MUST(pthread_create(&thread, NULL, writer, NULL) == 0);
 	while (sem_wait(&is_set))
 		;

@@ -30,7 +30,7 @@ for family in ("tcp", "unix"):
 tr.scene("reset_in_wait_next", "tr_gone", "next", judge=has_waited)
 tr.scene("reset_storm", "tr_gone", "storm")
 # What the retry itself met is owed to the host. so_error: documented in tr_reset.c.
-for call in "write send sendmsg writev sendfile sendmmsg splice read so_error".split():
+for call in "write send sendmsg writev sendfile sendmmsg splice read so_error dup known_dup".split():
     tr.scene(f"reset_met_by_retry_{call}", "tr_reset", call, "write", judge=was_held,
              variants=("spin", "block"))
 tr.scene("reset_met_by_sendfile", "tr_reset", "write", "sendfile", judge=was_held,
