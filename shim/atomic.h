@@ -13,6 +13,7 @@
 #define store_relaxed(p, v) __atomic_store_n((p), (v), __ATOMIC_RELAXED)
 #define store_release(p, v) __atomic_store_n((p), (v), __ATOMIC_RELEASE)
 #define add_relaxed(p, v) __atomic_add_fetch((p), (v), __ATOMIC_RELAXED) /* locked: cold paths */
+#define or_relaxed(p, v) __atomic_or_fetch((p), (v), __ATOMIC_RELAXED)	 /* the same */
 #define exchange_acquire(p, v) __atomic_exchange_n((p), (v), __ATOMIC_ACQUIRE)
 
 /* Orders stores before and after for a signal handler of this thread: compiler only, no code. */

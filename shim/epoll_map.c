@@ -12,6 +12,45 @@
 
 static int32_t *map; /* descriptor + 1 per entry, 0: empty */
 
+/*
+ * What was ever registered by calls we saw, whatever became of it: a set of bits that only grows
+ * (Bloom 1970, two bits each). The records remember one registration per number, the latest; this
+ * is what tells an event of a forgotten one (a second set, a duplicate that outlives its number,
+ * a reused number, an overwritten entry) from one that nobody told us of. It errs in one way:
+ * once very many values were used (one in ten at 100 000) a foreign one looks like a known one.
+ */
+#define SEEN_BITS (1u << 19) /* 64 KB; pages nobody needs are never touched */
+static uint64_t seen[SEEN_BITS / 64];
+
+static uint64_t hash_of(int epfd, uint64_t data)
+{
+	/* Numbers and pointers differ in few bits: folded between two multiplications. */
+	uint64_t hash = (data ^ (uint64_t)(unsigned)epfd << 40) * 0x9e3779b97f4a7c15ull;
+
+	return (hash ^ hash >> 29) * 0xd6e8feb86659fd93ull;
+}
+
+static void see_bit(uint32_t bit)
+{
+	uint64_t one = 1ull << bit % 64, *word = &seen[bit % SEEN_BITS / 64];
+
+	/* Locked, so that no bit is lost; only the first time. */
+	if (!(load_relaxed(word) & one))
+		or_relaxed(word, one);
+}
+
+static int has_bit(uint32_t bit)
+{
+	return (load_relaxed(&seen[bit % SEEN_BITS / 64]) >> bit % 64 & 1) != 0;
+}
+
+int epoll_map_has_seen(int epfd, uint64_t data)
+{
+	uint64_t hash = hash_of(epfd, data);
+
+	return has_bit((uint32_t)hash) && has_bit((uint32_t)(hash >> 32));
+}
+
 static uint32_t slot_of(int epfd, uint64_t data)
 {
 	/* Fibonacci hashing (Knuth 6.4): pointers differ in their middle bits. */
@@ -53,8 +92,11 @@ void epoll_map_note(int epfd, int fd, uint64_t data)
 {
 	struct fdrec *rec = fdtable_get(fd);
 	int32_t *entries;
+	uint64_t hash = hash_of(epfd, data);
 	uint32_t slot;
 
+	see_bit((uint32_t)hash);
+	see_bit((uint32_t)(hash >> 32));
 	if (!rec)
 		return;
 	store_relaxed(&rec->epoll_data, data);

@@ -22,6 +22,12 @@ static inline int epoll_map_is_right(const struct fdrec *rec, int epfd, uint64_t
 	       load_relaxed(&rec->epoll_fd) == epfd;
 }
 
+/*
+ * Was there ever a registration with this data, in a set of this number, that we saw? 0 is sure,
+ * but for one that another thread has just made and not noted yet. Lock-free.
+ */
+int epoll_map_has_seen(int epfd, uint64_t data);
+
 /* epoll_map_find for data that is not the descriptor's number. */
 struct fdrec *epoll_map_look_up(int epfd, uint64_t data);
 

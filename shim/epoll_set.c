@@ -1,10 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 /* epoll sets: their rows, and what is registered in them. */
-#include "socket.h"
+#include "epoll_set.h"
 
 #include "epoll_map.h"
 #include "fdlock.h"
 #include "guard.h"
+#include "socket.h"
+#include "sys.h"
+#include "thread.h"
+
+/*
+ * An event may overtake the note of its registration: another thread's epoll_ctl has returned from
+ * the kernel, and the thread was not run since. So nothing is believed at the first look; what is
+ * still not noted after this time was not registered through us. A thread stopped for longer costs
+ * its set the policies, nothing else.
+ */
+#define SUSPECT_NS 100000000
 
 void epoll_created(int epfd)
 {
@@ -64,4 +75,29 @@ void epoll_registered(int epfd, int op, int fd, const struct epoll_event *event)
 	}
 out:
 	guard_leave(g);
+}
+
+COLD void epoll_set_unknown(int epfd, uint64_t data)
+{
+	struct fdrec *set = fdtable_find(epfd);
+	uint64_t now;
+
+	thread_add(TOTAL_UNKNOWN_EVENTS, 1);
+	count_add(&epoll_row_of(epfd)->unknown_events, 1);
+	if (!set || fdrec_kind(set) != FD_EPOLL || load_relaxed(&set->is_foreign) ||
+	    epoll_map_has_seen(epfd, data) || !fdrec_try_lock(set))
+		return;
+	now = sys_now();
+	/* The last suspect was only early. */
+	if (set->suspect_ns && epoll_map_has_seen(epfd, set->suspect))
+		set->suspect_ns = 0;
+	if (!set->suspect_ns) {
+		set->suspect = data;
+		set->suspect_ns = now;
+	} else if (now - set->suspect_ns >= SUSPECT_NS) {
+		store_relaxed(&set->is_foreign, 1);
+		store_relaxed(&set->epoll->is_foreign, 1);
+		stats_decision(&stats_socket_sink, epfd, STRATEGY_NONE, REASON_NOT_SEEN, 0, 0);
+	}
+	fdrec_unlock(set);
 }

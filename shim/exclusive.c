@@ -2,6 +2,7 @@
 #include "exclusive.h"
 
 #include "action.h"
+#include "epoll_set.h"
 #include "fdlock.h"
 #include "socket.h"
 #include "sys.h"
@@ -83,7 +84,8 @@ static int may_be_exclusive(const struct watch *w)
 	const struct fdrec *rec = fdtable_find(watch_fd(w));
 
 	return !w->is_left && !w->is_inherited && !load_relaxed(&is_refused) && w->thread &&
-	       !has_host_added && rec && rec->socket_kind == SOCKET_KIND_TCP &&
+	       !has_host_added && !epoll_set_is_foreign(watch_epfd(w)) &&
+	       rec && rec->socket_kind == SOCKET_KIND_TCP &&
 	       wake_may_be_exclusive(w->mask);
 }
 
@@ -112,6 +114,8 @@ static void give_back(struct watch *w, enum reason reason)
 {
 	int fd = watch_fd(w);
 
+	if (epoll_set_is_foreign(watch_epfd(w)))
+		reason = REASON_NOT_SEEN;
 	if (put(w, 0) < 0)
 		return;
 	thread_add(TOTAL_EXCLUSIVE_WITHDRAWALS, 1);

@@ -65,10 +65,19 @@ struct fdrec {
 	uint64_t epoll_data;	 /* the host's data at its last ADD or MOD */
 	uint32_t row_turn;	 /* the row's turn when we got it */
 	uint32_t socket_kind;	 /* enum socket_kind */
-	uint32_t stalls;	 /* since the buffer last changed */
+	union {
+		uint32_t stalls;     /* since the buffer last changed */
+		uint32_t is_foreign; /* FD_EPOLL: set once, epoll_set.h */
+	};
 	uint32_t ops;		 /* slow-path operations so far, saturating: when to look */
-	uint64_t last_try_ns;	 /* the last write seen on the slow path */
-	uint64_t sleeps;	 /* the stalling thread's voluntary switches at the stall */
+	union {
+		uint64_t last_try_ns; /* the last write seen on the slow path */
+		uint64_t suspect_ns;  /* FD_EPOLL: when `suspect` came; 0: none */
+	};
+	union {
+		uint64_t sleeps;  /* the stalling thread's voluntary switches at the stall */
+		uint64_t suspect; /* FD_EPOLL: data of an event that no registration we saw has */
+	};
 	uint64_t budget_bytes;	 /* what this socket holds of the process's send-buffer budget */
 	uint64_t rwnd_limited_us, sndbuf_limited_us, busy_us; /* TCP_INFO at the last look */
 	uint8_t has_lowat;   /* the host set TCP_NOTSENT_LOWAT */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "stretch.h"
 
+#include "epoll_set.h"
 #include "guard.h"
 #include "sys.h"
 
@@ -39,7 +40,7 @@ COLD int stretch_epoll_slow(uint64_t enter_ns, int64_t timeout_ns, int epfd,
 	long r;
 
 	/* This one is not idle, or the host waits long enough by itself. */
-	if (timeout_ns < 0 || more_ns <= 0 || load_relaxed(&is_refused) ||
+	if (timeout_ns < 0 || more_ns <= 0 || load_relaxed(&is_refused) || epoll_set_is_foreign(epfd) ||
 	    !wakeup_is_idle_before(&context->wakeup, thread_io_calls(), enter_ns))
 		return 0;
 	began = sys_now();

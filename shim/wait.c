@@ -3,6 +3,7 @@
 
 #include "classes.h"
 #include "epoll_map.h"
+#include "epoll_set.h"
 #include "exclusive.h"
 #include "fdlock.h"
 #include "stretch.h"
@@ -221,7 +222,7 @@ void wait_return_epoll(uint64_t enter_ns, int64_t timeout_ns, int epfd,
 		if (likely(rec != NULL))
 			deliver(rec, epfd, events[i].events);
 		else
-			thread_add(TOTAL_UNKNOWN_EVENTS, 1);
+			epoll_set_unknown(epfd, events[i].data.u64);
 	}
 }
 
