@@ -2,6 +2,7 @@
 /* Waits. All forms are wrapped or none: a spin ends at whichever the host uses. */
 #include "hooks.h"
 
+#include "gather.h"
 #include "stretch.h"
 #include "wait.h"
 
@@ -11,7 +12,8 @@
 int epoll_wait(int epfd, struct epoll_event *events, int max, int timeout)
 {
 	uint64_t enter_ns = wait_enter(wait_ms(timeout));
-	int r = real.epoll_wait(epfd, events, max, timeout);
+	int r = gather_before(epfd, wait_ms(timeout), NULL)
+			? real.epoll_wait(epfd, events, max, timeout) : -1;
 
 	if (unlikely(r == 0))
 		r = stretch_epoll(enter_ns, wait_ms(timeout), epfd, events, max, NULL);
@@ -22,7 +24,8 @@ int epoll_wait(int epfd, struct epoll_event *events, int max, int timeout)
 int epoll_pwait(int epfd, struct epoll_event *events, int max, int timeout, const sigset_t *mask)
 {
 	uint64_t enter_ns = wait_enter(wait_ms(timeout));
-	int r = real.epoll_pwait(epfd, events, max, timeout, mask);
+	int r = gather_before(epfd, wait_ms(timeout), mask)
+			? real.epoll_pwait(epfd, events, max, timeout, mask) : -1;
 
 	if (unlikely(r == 0))
 		r = stretch_epoll(enter_ns, wait_ms(timeout), epfd, events, max, mask);
@@ -34,7 +37,8 @@ int epoll_pwait2(int epfd, struct epoll_event *events, int max, const struct tim
 		 const sigset_t *mask)
 {
 	uint64_t enter_ns = wait_enter(TIMEOUT_UNKNOWN);
-	int r = real.epoll_pwait2(epfd, events, max, timeout, mask);
+	int r = gather_before(epfd, timeout ? TIMEOUT_UNKNOWN : -1, mask)
+			? real.epoll_pwait2(epfd, events, max, timeout, mask) : -1;
 
 	if (unlikely(r == 0))
 		r = stretch_epoll(enter_ns, wait_read_timespec(r, timeout), epfd, events, max, mask);

@@ -7,6 +7,7 @@
 #include "action.h"
 #include "config.h"
 #include "exclusive.h"
+#include "gather.h"
 #include "guard.h"
 #include "real.h"
 #include "retry.h"
@@ -80,6 +81,7 @@ __attribute__((constructor)) static void begin(void)
 	site_configure(&config);
 	exclusive_configure(&config);
 	stretch_configure(&config);
+	gather_configure(&config);
 	fdtable_next_epoch();
 	if (config.value[CONFIG_mode] != MODE_OFF) {
 		__register_atfork(NULL, NULL, begin_child, &__dso_handle);

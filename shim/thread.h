@@ -9,6 +9,7 @@
 #ifndef UNSPIN_THREAD_H
 #define UNSPIN_THREAD_H
 
+#include "../policy/gather.h"
 #include "../policy/wake.h"
 #include "../probes/wakeup.h"
 #include "atomic.h"
@@ -28,6 +29,7 @@ struct thread_context {
 	uint64_t wait_enter_ns[CLOCKED_WAITS]; /* of clocked waits, by the wait's number */
 	uint64_t wait_return_ns;	       /* of the last clocked one */
 	struct wake_stretch stretch;
+	struct gather gather;
 	uint32_t clocked_waits; /* how many more waits to take the time of: set at a stall */
 	uint32_t outs;
 	uint32_t spin_score;	/* episodes since the thread last yielded after a stall */

@@ -6,6 +6,7 @@
 #include "epoll_set.h"
 #include "exclusive.h"
 #include "fdlock.h"
+#include "gather.h"
 #include "stretch.h"
 #include "sys.h"
 
@@ -106,8 +107,10 @@ static inline unsigned book_wait(uint64_t enter_ns, int64_t timeout_ns, int retu
 		thread_add(TOTAL_EMPTY_WAITS, 1);
 	if (unlikely(!context))
 		return returned == 0 ? WAKEUP_EMPTY : 0;
-	if (unlikely(!context->role_countdown--))
+	if (unlikely(!context->role_countdown--)) {
 		thread_look_at_role();
+		gather_look_now(context);
+	}
 	if (likely(returned > 0))
 		context->multi_events += is_multiplexed ? (uint64_t)returned : 0;
 	if (unlikely(returned <= 0 || (context->clocked_waits | context->stretch.idles)))
