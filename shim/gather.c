@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "gather.h"
 
-#include <errno.h>
-
 #include "epoll_set.h"
+#include "guard.h"
 #include "sys.h"
 
 /* Shorter waits are the host's timers: they would end late. */
