@@ -105,8 +105,9 @@ const char *names_strategy_text(uint32_t strategy)
 				  "over at once",
 		[STRATEGY_SPIN] = "a stalled write is tried again in place, a bounded number of times",
 		[STRATEGY_BLOCK] = "a stalled write waits inside the call until there is room",
-		[STRATEGY_EXCLUSIVE] = "one epoll set is woken per connection, instead of all that watch the "
-				       "listener",
+		[STRATEGY_EXCLUSIVE] = ("one epoll set is woken per connection, instead of all that "
+					"watch the listener"),
+		[STRATEGY_GATHER] = "the thread hands the processor on before it waits",
 	};
 
 	_Static_assert(COUNT(texts) == STRATEGY_COUNT, "a strategy without a meaning");
