@@ -1,0 +1,53 @@
+#!/usr/bin/env -S /usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""Thin waits on a wanted processor are gathered; no signal and no timer waits for it."""
+import sys
+
+sys.dont_write_bytecode = True
+import ct
+
+NATIVE = dict(LD_PRELOAD=None)
+FORCED = dict(mode="adapt", UNSPIN_WAKE="gather")
+OFF = (dict(mode="adapt", UNSPIN_WAKE="off"), dict(mode="adapt", UNSPIN_WAKE="exclusive,stretch"),
+       dict(mode="observe", UNSPIN_WAKE="gather"))
+
+
+def run(scenario, **settings):
+    return ct.run("ct_gather", scenario, timeout=60, **settings).ok()
+
+
+@ct.case("gather_thin_waits")
+def thin():
+    native = run("thin", **NATIVE)
+    r = run("thin", **FORCED)
+    ct.check(r.kept.total("gathered_waits") > 20, f"{r.kept.total('gathered_waits')} gathered")
+    ct.check(r.fact("waits") * 2 < native.fact("waits"),
+             f"{r.fact('waits')} waits, natively {native.fact('waits')}")
+    ct.check_equal(r.kept.total("waits"), r.fact("waits"), "waits")
+
+
+@ct.case("gather_off_changes_nothing")
+def off():
+    for settings in OFF:
+        r = run("thin", **settings)
+        ct.check_equal(r.kept.total("gathered_waits"), 0, f"gathered_waits with {settings}")
+
+
+@ct.case("gather_signals_end_the_wait")
+def signalled():
+    native = run("signalled", **NATIVE)
+    ct.check_equal(native.fact("interrupted"), native.fact("handled"), "natively interrupted")
+    r = run("signalled", **FORCED)
+    ct.check(r.kept.total("gathered_waits") > 20, f"{r.kept.total('gathered_waits')} gathered")
+    ct.check(r.fact("handled") > 10, f"{r.fact('handled')} handled")
+    # A handler that runs while the shim naps must be heard of like one that runs in the wait.
+    ct.check_equal(r.fact("interrupted"), r.fact("handled"), "interrupted")
+
+
+@ct.case("gather_timers_are_left_alone")
+def timers():
+    r = run("timers", **FORCED)
+    ct.check_equal(r.kept.total("gathered_waits"), 0, "gathered_waits")
+
+
+ct.main()
