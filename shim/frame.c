@@ -310,8 +310,8 @@ static const uint8_t *find_fde(uintptr_t pc, const struct header *header, struct
 	if (room < sizeof(*header))
 		return NULL;
 	high = header->count;
-	if (high > (room - sizeof(*header)) / sizeof(header->row[0]) || header->version != 1 || header->count_encoding != ENCODE_U4 ||
-	    header->table_encoding != ENCODE_HDR_S4)
+	if (high > (room - sizeof(*header)) / sizeof(header->row[0]) || header->version != 1 ||
+	    header->count_encoding != ENCODE_U4 || header->table_encoding != ENCODE_HDR_S4)
 		return NULL;
 	while (low < high) {
 		uint32_t middle = low + (high - low) / 2;
