@@ -130,7 +130,7 @@ check-layers:
 
 # The same sources under another compiler setting, in a build directory of its own.
 check-asan:
-	$(Q)$(MAKE) B=build-asan CFLAGS="-O1 -g -fsanitize=address,undefined -fno-omit-frame-pointer" \
+	$(Q)$(MAKE) B=build-asan CFLAGS="-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer" \
 		unit && B=build-asan tests/run.sh unit
 
 # One of the contract tests, alone. 77: no clang here, it said so.
