@@ -64,20 +64,21 @@ NAIVE long send_rest(int fd, const char *buffer, size_t done, size_t n)
 }
 
 /*
- * A write() that goes on: `real` is the function it stands before; `go_on`, the mutant's own way,
- * is told how many bytes are sent and returns how many are sent then.
+ * A write() that goes on. go_on(fd, buffer, done, n) is the mutant's own way: it is told how many
+ * bytes are sent and returns how many are sent then.
  */
-NAIVE ssize_t naive_write(__typeof__(write) *real, size_t (*go_on)(int, const char *, size_t, size_t),
-			  int fd, const void *buffer, size_t n)
-{
-	ssize_t r = real(fd, buffer, n);
-	size_t done;
-
-	if (!is_stalled(fd, r, n))
-		return r;
-	done = go_on(fd, buffer, r > 0 ? (size_t)r : 0, n);
-	errno = EAGAIN;
-	return done ? (ssize_t)done : -1;
-}
+#define NAIVE_WRITE(go_on)                                                     \
+	ssize_t write(int fd, const void *buffer, size_t n)                    \
+	{                                                                      \
+		REAL(write);                                                   \
+		ssize_t r = real(fd, buffer, n);                               \
+		size_t done;                                                   \
+                                                                               \
+		if (!is_stalled(fd, r, n))                                     \
+			return r;                                              \
+		done = go_on(fd, buffer, r > 0 ? (size_t)r : 0, n);            \
+		errno = EAGAIN;                                                \
+		return done ? (ssize_t)done : -1;                              \
+	}
 
 #endif

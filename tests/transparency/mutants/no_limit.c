@@ -15,9 +15,4 @@ static size_t go_on(int fd, const char *buffer, size_t done, size_t n)
 	return done;
 }
 
-ssize_t write(int fd, const void *buffer, size_t n)
-{
-	REAL(write);
-
-	return naive_write(real, go_on, fd, buffer, n);
-}
+NAIVE_WRITE(go_on)
