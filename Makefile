@@ -130,8 +130,12 @@ check-layers:
 
 # The same sources under another compiler setting, in a build directory of its own.
 check-asan:
-	$(Q)$(MAKE) B=build-asan CFLAGS="-O1 -g -fsanitize=address,undefined -fno-omit-frame-pointer" \
+	$(Q)$(MAKE) B=build-asan CFLAGS="-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer" \
 		unit && B=build-asan tests/run.sh unit
+
+# One of the contract tests, alone. 77: no clang here, it said so.
+check-clang: all
+	$(Q)B=$(B) tests/contract/test_clang.sh || [ $$? = 77 ]
 
 demo: all
 	$(Q)B=$(B) /usr/bin/python3 examples/demo.py
@@ -181,7 +185,7 @@ clean:
 help:
 	@sed -n '2,7p' Makefile
 	@echo "# other targets: check-unit check-contract check-lab check-differential"
-	@echo "# check-transparency check-integration check-layers check-asan cost docs format"
+	@echo "# check-transparency check-integration check-layers check-asan check-clang cost docs format"
 	@echo "# install uninstall clean; V=1 shows commands"
 
 -include $(LIB_OBJ:.o=.d) $(TOOL_OBJ:.o=.d) $(REACTOR_OBJ:.o=.d) $(LAB_OBJ:.o=.d) $(DIFF_OBJ:.o=.d) $(HELPER_BIN:=.d)
@@ -197,4 +201,4 @@ soak: all
 	$(Q)B=$(B) tests/differential/test_differential.py --minutes 10
 
 .PHONY: all unit deps check check-unit check-contract check-integration check-lab check-layers \
-	check-differential check-transparency soak soak-readers fuzz check-asan demo cost results bench docs format install uninstall clean help
+	check-differential check-transparency soak soak-readers fuzz check-asan check-clang demo cost results bench docs format install uninstall clean help

@@ -10,7 +10,8 @@
 
 #include <sys/socket.h>
 
-_Static_assert((int)POLICY_UNCLEAR == (int)REASON_UNCLEAR && (int)POLICY_DO_GROW == (int)STRATEGY_GROW,
+_Static_assert((int)POLICY_UNCLEAR == (int)REASON_UNCLEAR &&
+	       (int)POLICY_DO_GROW == (int)STRATEGY_GROW,
 	       "policy and layout are numbered by the same tables");
 
 static struct policy_limits limits;
@@ -100,8 +101,10 @@ static int grow(int fd, uint64_t target, int lock_bits)
 static void credit_lost(struct fdrec *rec, uint64_t now)
 {
 	/* Sockets without a row of their own share one: nothing is known of them. */
-	uint64_t lost = rec->has_row && rec->socket->sndbuf_now > now ? rec->socket->sndbuf_now - now : 0;
+	uint64_t lost = 0;
 
+	if (rec->has_row && rec->socket->sndbuf_now > now)
+		lost = rec->socket->sndbuf_now - now;
 	if (lost > rec->budget_bytes)
 		lost = rec->budget_bytes;
 	rec->budget_bytes -= lost;

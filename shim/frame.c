@@ -72,6 +72,12 @@ static int64_t take_signed(struct bytes *b)
 	return (int64_t)take_leb(b, 1);
 }
 
+/* A number in units of the record's alignment; what garbage makes of it may wrap. */
+static int64_t scaled(int64_t n, int64_t unit)
+{
+	return (int64_t)((uint64_t)n * (uint64_t)unit);
+}
+
 static void skip(struct bytes *b, uint64_t n)
 {
 	if (n > (uint64_t)(b->end - b->at)) {
@@ -110,7 +116,7 @@ static struct bytes record(const uint8_t *at, struct range range)
 	if (at < range.begin || at >= b.end)
 		return (struct bytes){ b.end, b.end, 1 };
 	length = take(&b, 4);
-	if (length > (uint64_t)(b.end - b.at)) /* 64-bit records have 0xffffffff here: not written */
+	if (length > (uint64_t)(b.end - b.at)) /* 0xffffffff: a 64-bit record, never written */
 		b.is_bad = 1;
 	else
 		b.end = b.at + length;
@@ -207,7 +213,7 @@ static int execute_extended(struct machine *m, struct bytes *b, unsigned op)
 		return 1;
 	case 0x05: /* offset_extended */
 		reg = take_unsigned(b);
-		set_register(now, reg, (int64_t)take_unsigned(b) * align, FRAME_BP_LOST);
+		set_register(now, reg, scaled((int64_t)take_unsigned(b), align), FRAME_BP_LOST);
 		return 1;
 	case 0x06: /* restore_extended */
 		restore_register(m, take_unsigned(b));
@@ -231,14 +237,14 @@ static int execute_extended(struct machine *m, struct bytes *b, unsigned op)
 	case 0x0c: /* def_cfa, def_cfa_sf */
 	case 0x12:
 		now->cfa_reg = take_unsigned(b);
-		now->cfa = op == 0x0c ? (int64_t)take_unsigned(b) : take_signed(b) * align;
+		now->cfa = op == 0x0c ? (int64_t)take_unsigned(b) : scaled(take_signed(b), align);
 		return 1;
 	case 0x0d: /* def_cfa_register */
 		now->cfa_reg = take_unsigned(b);
 		return 1;
 	case 0x0e: /* def_cfa_offset, and _sf */
 	case 0x13:
-		now->cfa = op == 0x0e ? (int64_t)take_unsigned(b) : take_signed(b) * align;
+		now->cfa = op == 0x0e ? (int64_t)take_unsigned(b) : scaled(take_signed(b), align);
 		return 1;
 	case 0x0f: /* def_cfa_expression */
 		now->cfa_reg = REG_PC; /* no base of ours */
@@ -257,7 +263,7 @@ static int execute_extended(struct machine *m, struct bytes *b, unsigned op)
 		return 1;
 	case 0x11: /* offset_extended_sf */
 		reg = take_unsigned(b);
-		set_register(now, reg, take_signed(b) * align, FRAME_BP_LOST);
+		set_register(now, reg, scaled(take_signed(b), align), FRAME_BP_LOST);
 		return 1;
 	case 0x2e: /* GNU_args_size: no matter */
 		take_unsigned(b);
@@ -275,7 +281,8 @@ static int execute(struct machine *m, struct bytes b, uintptr_t pc)
 		if (op >> 6 == 1) /* advance_loc */
 			m->at += low * m->cie->code_align;
 		else if (op >> 6 == 2) /* offset */
-			set_register(&m->now, low, (int64_t)take_unsigned(&b) * m->cie->data_align,
+			set_register(&m->now, low,
+				     scaled((int64_t)take_unsigned(&b), m->cie->data_align),
 				     FRAME_BP_LOST);
 		else if (op >> 6 == 3) /* restore */
 			restore_register(m, low);
@@ -291,7 +298,8 @@ static struct frame_rule rule_of_row(const struct row *row)
 
 	if (row->pc != -8 || row->cfa != rule.cfa)
 		return end_rule;
-	if (row->bp != rule.bp || row->bp > FRAME_BP_LOST || (row->bp < 0 && row->bp > -16))
+	if (row->bp != rule.bp || row->bp > FRAME_BP_LOST || (row->bp < 0 && row->bp > -16) ||
+	    row->bp % 8)
 		rule.bp = FRAME_BP_LOST;
 	if (row->cfa_reg == REG_SP)
 		rule.base = FRAME_SP;
@@ -310,8 +318,8 @@ static const uint8_t *find_fde(uintptr_t pc, const struct header *header, struct
 	if (room < sizeof(*header))
 		return NULL;
 	high = header->count;
-	if (high > (room - sizeof(*header)) / sizeof(header->row[0]) || header->version != 1 || header->count_encoding != ENCODE_U4 ||
-	    header->table_encoding != ENCODE_HDR_S4)
+	if (high > (room - sizeof(*header)) / sizeof(header->row[0]) || header->version != 1 ||
+	    header->count_encoding != ENCODE_U4 || header->table_encoding != ENCODE_HDR_S4)
 		return NULL;
 	while (low < high) {
 		uint32_t middle = low + (high - low) / 2;
@@ -371,7 +379,8 @@ struct frame_rule frame_rule(uintptr_t pc, const struct frame_object *object)
 
 int frame_up(struct frame *frame, struct frame_rule rule)
 {
-	uintptr_t cfa = (rule.base == FRAME_SP ? frame->sp : frame->bp) + (uintptr_t)(intptr_t)rule.cfa;
+	uintptr_t base = rule.base == FRAME_SP ? frame->sp : frame->bp;
+	uintptr_t cfa = base + (uintptr_t)(intptr_t)rule.cfa;
 
 	if (rule.base != FRAME_SP && rule.base != FRAME_BP)
 		return 0;

@@ -3,9 +3,10 @@
  * The bracket around everything the library does beside the host's own call: errno leaves as
  * the real call left it. A thread that may be cancelled anywhere is, within, only at cancellation
  * points, of which there are none: otherwise a record's lock stayed held for ever (tr_cancel:
- * 97 000 stalls went unexamined after one cancellation). There is no "inside the library" flag on purpose: longjmp or a
- * cancellation out of a handler would leave it set for ever. Inner work is re-entrant because it
- * uses raw system calls and takes try-locks only (fdlock.h says how these survive a jump).
+ * 97 000 stalls went unexamined after one cancellation). There is no "inside the library" flag on
+ * purpose: longjmp or a cancellation out of a handler would leave it set for ever. Inner work is
+ * re-entrant because it uses raw system calls and takes try-locks only (fdlock.h says how these
+ * survive a jump).
  */
 #ifndef UNSPIN_GUARD_H
 #define UNSPIN_GUARD_H

@@ -52,14 +52,16 @@ ssize_t recv(int fd, void *buf, size_t n, int flags)
 	return counted_recv(fd, buf, n, flags, rec);
 }
 
-COUNTED ssize_t counted_recvfrom(int fd, void *buf, size_t n, int flags, struct sockaddr *from, socklen_t *from_bytes, struct fdrec *rec)
+COUNTED ssize_t counted_recvfrom(int fd, void *buf, size_t n, int flags, struct sockaddr *from,
+				 socklen_t *from_bytes, struct fdrec *rec)
 {
 	ssize_t r = real.recvfrom(fd, buf, n, flags, from, from_bytes);
 
 	return observe_read(fd, rec, r, 1);
 }
 
-ssize_t recvfrom(int fd, void *buf, size_t n, int flags, struct sockaddr *from, socklen_t *from_bytes)
+ssize_t recvfrom(int fd, void *buf, size_t n, int flags, struct sockaddr *from,
+		 socklen_t *from_bytes)
 {
 	struct fdrec *rec = fdtable_find(fd);
 
@@ -84,7 +86,8 @@ ssize_t recvmsg(int fd, struct msghdr *msg, int flags)
 	return counted_recvmsg(fd, msg, flags, rec);
 }
 
-COUNTED int counted_recvmmsg(int fd, struct mmsghdr *msgs, unsigned n, int flags, struct timespec *timeout, struct fdrec *rec)
+COUNTED int counted_recvmmsg(int fd, struct mmsghdr *msgs, unsigned n, int flags,
+			     struct timespec *timeout, struct fdrec *rec)
 {
 	ssize_t bytes = 0;
 	int r;
@@ -121,7 +124,8 @@ ssize_t __read_chk(int fd, void *buf, size_t n, size_t room)
 	return counted___read_chk(fd, buf, n, room, rec);
 }
 
-COUNTED ssize_t counted___recv_chk(int fd, void *buf, size_t n, size_t room, int flags, struct fdrec *rec)
+COUNTED ssize_t counted___recv_chk(int fd, void *buf, size_t n, size_t room, int flags,
+				   struct fdrec *rec)
 {
 	ssize_t r = real.__recv_chk(fd, buf, n, room, flags);
 
@@ -137,14 +141,17 @@ ssize_t __recv_chk(int fd, void *buf, size_t n, size_t room, int flags)
 	return counted___recv_chk(fd, buf, n, room, flags, rec);
 }
 
-COUNTED ssize_t counted___recvfrom_chk(int fd, void *buf, size_t n, size_t room, int flags, struct sockaddr *from, socklen_t *from_bytes, struct fdrec *rec)
+COUNTED ssize_t counted___recvfrom_chk(int fd, void *buf, size_t n, size_t room, int flags,
+				       struct sockaddr *from, socklen_t *from_bytes,
+				       struct fdrec *rec)
 {
 	ssize_t r = real.__recvfrom_chk(fd, buf, n, room, flags, from, from_bytes);
 
 	return observe_read(fd, rec, r, 1);
 }
 
-ssize_t __recvfrom_chk(int fd, void *buf, size_t n, size_t room, int flags, struct sockaddr *from, socklen_t *from_bytes)
+ssize_t __recvfrom_chk(int fd, void *buf, size_t n, size_t room, int flags,
+		       struct sockaddr *from, socklen_t *from_bytes)
 {
 	struct fdrec *rec = fdtable_find(fd);
 

@@ -7,9 +7,10 @@
  *	path	a hash of the return addresses above it; 0: known by its address alone
  *
  * A path has up to SITE_FRAMES addresses, as many as UNSPIN_CALLERS allows. It ends at the first
- * function of the thread, at code without frame information (JITs, some assembly), at the frame of a signal handler and at an
- * address met before, so that a recursion is one path however deep. An address has SITE_PATHS
- * paths at most; calls on any further path share the class of the address alone.
+ * function of the thread, at code without frame information (JITs, some assembly), at the frame of
+ * a signal handler and at an address met before, so that a recursion is one path however deep. An
+ * address has SITE_PATHS paths at most; calls on any further path share the class of the address
+ * alone.
  *
  * Slow path only. No locks, no allocation, no system calls; safe in signal handlers, also in one
  * that interrupted dlopen. The tables are private memory: a fork child goes on with them.

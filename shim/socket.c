@@ -130,8 +130,9 @@ static void ask_what(int fd, struct fdrec *rec)
 	}
 	domain = sys_sockopt_int(fd, SOL_SOCKET, SO_DOMAIN);
 	protocol = sys_sockopt_int(fd, SOL_SOCKET, SO_PROTOCOL);
-	socket_start(fd, rec, sys_sockopt_int(fd, SOL_SOCKET, SO_ACCEPTCONN) == 1 ? FD_LISTENER : FD_QUIET,
-	      kind_of(domain, protocol));
+	socket_start(fd, rec,
+		     sys_sockopt_int(fd, SOL_SOCKET, SO_ACCEPTCONN) == 1 ? FD_LISTENER : FD_QUIET,
+		     kind_of(domain, protocol));
 	rec->cookie = sys_cookie(fd);
 	rec->socket->cookie = rec->cookie;
 	rec->owes_error = (uint32_t)kept_has(rec->cookie); /* a dup of a socket we know */

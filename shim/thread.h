@@ -44,7 +44,10 @@ struct thread_context {
 	} out[THREAD_OUT_MAX];
 };
 
-/* Thread-local: 24 bytes, and 8 below, of the initial-exec TLS block (a preload may use under 256). */
+/*
+ * Thread-local: 24 bytes, 8 below, and 72 in fdlock.c, of the initial-exec TLS block (a preload may
+ * use under 256).
+ */
 struct thread_self {
 	struct thread_row *row;		/* NULL: none yet, or none free */
 	struct thread_context *context; /* NULL exactly when row is */

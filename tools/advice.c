@@ -267,8 +267,10 @@ static void say_untracked(const struct facts *facts, FILE *out)
 }
 
 /* What was wrong comes first; the rules of the second table do not count as "wrong". */
-static rule *const faults[] = { say_off,       say_idle,      say_spin,	  say_stalls, say_grown,
-				say_inside,    				say_untreated, say_observing, say_limits, say_wakeups };
+static rule *const faults[] = {
+	say_off,    say_idle,	   say_spin,	  say_stalls, say_grown,
+	say_inside, say_untreated, say_observing, say_limits, say_wakeups,
+};
 static rule *const remarks[] = { say_untracked, say_settings };
 
 char *advice_text(const struct stats_view *view)

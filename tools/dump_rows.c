@@ -65,6 +65,38 @@ static struct ranked *rank(const struct stats_view *view, enum section_id sectio
 	return list;
 }
 
+/* One kind of table: which rows, in what order, and what stands in one. */
+struct kind {
+	enum section_id section;
+	const char *title, *order;
+	uint32_t shown; /* rows, unless all are wanted */
+	const struct table_column *columns;
+	unsigned column_count;
+	bool (*keys)(const struct stats_view *view, struct ranked *rank);
+	void (*add)(struct table *table, const struct stats_view *view, uint32_t index);
+	/* What stands below the table; NULL: nothing. */
+	void (*end)(FILE *out, const struct stats_view *view, const struct ranked *list,
+		    uint32_t shown);
+};
+
+static void print_kind(FILE *out, const struct stats_view *view, const struct kind *kind, bool all)
+{
+	uint32_t count, shown;
+	struct ranked *list = rank(view, kind->section, kind->keys, &count);
+	struct table table;
+
+	shown = limit(count, kind->shown, all);
+	table_begin(&table, kind->columns, kind->column_count);
+	if (count)
+		print_title(out, kind->title, shown, count, kind->order);
+	for (uint32_t i = 0; i < shown; i++)
+		kind->add(&table, view, list[i].index);
+	table_print(&table, out, INDENT);
+	if (count && kind->end)
+		kind->end(out, view, list, shown);
+	free(list);
+}
+
 static bool socket_keys(const struct stats_view *view, struct ranked *rank)
 {
 	struct socket_row row;
@@ -83,28 +115,30 @@ static const char *socket_state(const struct socket_row *row)
 	return row->is_listener ? "listens" : "open";
 }
 
-static void add_socket(struct table *table, const struct socket_row *row)
+static void add_socket(struct table *table, const struct stats_view *view, uint32_t index)
 {
 	char address[NAMES_ADDRESS_MAX];
+	struct socket_row row;
 
-	names_address(row->is_listener ? &row->local : &row->peer, address);
-	table_cell(table, "%d", row->fd);
-	table_cell(table, "%s", socket_state(row));
+	if (!read_socket(view, index, &row))
+		return;
+	names_address(row.is_listener ? &row.local : &row.peer, address);
+	table_cell(table, "%d", row.fd);
+	table_cell(table, "%s", socket_state(&row));
 	if (address[0])
 		table_cell(table, "%s", address);
 	else
-		table_cell(table, "%s", row->kind == SOCKET_KIND_UNIX ? "unix" : "?");
-	table_cell(table, "%s", text_short(row->writes));
-	table_cell(table, "%s", text_size(row->write_bytes));
-	table_cell(table, "%s", text_short(derive_stalls(row)));
-	table_cell(table, "%s", text_short(row->spins_max));
-	table_cell(table, "%s", text_size(derive_response_p50(row)));
-	if (row->sndbuf_start == row->sndbuf_now)
-		table_cell(table, "%s", row->sndbuf_now ? text_size(row->sndbuf_now) : "-");
+		table_cell(table, "%s", row.kind == SOCKET_KIND_UNIX ? "unix" : "?");
+	table_cell(table, "%s", text_short(row.writes));
+	table_cell(table, "%s", text_size(row.write_bytes));
+	table_cell(table, "%s", text_short(derive_stalls(&row)));
+	table_cell(table, "%s", text_short(row.spins_max));
+	table_cell(table, "%s", text_size(derive_response_p50(&row)));
+	if (row.sndbuf_start == row.sndbuf_now)
+		table_cell(table, "%s", row.sndbuf_now ? text_size(row.sndbuf_now) : "-");
 	else
-		table_cell(table, "%s>%s", text_size(row->sndbuf_start),
-			   text_size(row->sndbuf_now));
-	table_cell(table, "%s", names_reason(row->reason));
+		table_cell(table, "%s>%s", text_size(row.sndbuf_start), text_size(row.sndbuf_now));
+	table_cell(table, "%s", names_reason(row.reason));
 }
 
 /* The reasons that occur in the shown rows, each with its text, once. */
@@ -123,6 +157,19 @@ static void print_reasons(FILE *out, const struct stats_view *view, const struct
 				names_reason_text(i));
 }
 
+static void end_sockets(FILE *out, const struct stats_view *view, const struct ranked *list,
+			uint32_t shown)
+{
+	fprintf(out, "%*s", INDENT, "");
+	text_wrap(
+		out,
+		"SENT, RESP and BUFFER in bytes (K, M, G: powers of 1024). STALLS: writes that "
+		"sent nothing or less than asked; SPIN: most fruitless tries in one go; RESP: "
+		"median of the last responses; BUFFER: send buffer at first>now, - not looked at.",
+		INDENT, INDENT, TEXT_WIDTH);
+	print_reasons(out, view, list, shown);
+}
+
 void dump_text_sockets(FILE *out, const struct stats_view *view, bool all)
 {
 	static const struct table_column columns[] = {
@@ -132,29 +179,12 @@ void dump_text_sockets(FILE *out, const struct stats_view *view, bool all)
 		{ .title = "SPIN", .is_right = true },	 { .title = "RESP", .is_right = true },
 		{ .title = "BUFFER", .is_right = true }, { .title = "REASON" },
 	};
-	struct socket_row row;
-	struct table table;
-	uint32_t count, shown;
-	struct ranked *list = rank(view, SECTION_SOCKETS, socket_keys, &count);
+	static const struct kind kind = {
+		SECTION_SOCKETS, "SOCKETS",   "stalls",	  SOCKETS_SHOWN, columns,
+		COUNT(columns),	 socket_keys, add_socket, end_sockets,
+	};
 
-	shown = limit(count, SOCKETS_SHOWN, all);
-	if (count) {
-		print_title(out, "SOCKETS", shown, count, "stalls");
-		table_begin(&table, columns, COUNT(columns));
-		for (uint32_t i = 0; i < shown; i++)
-			if (read_socket(view, list[i].index, &row))
-				add_socket(&table, &row);
-		table_print(&table, out, INDENT);
-		fprintf(out, "%*s", INDENT, "");
-		text_wrap(out,
-			  "SENT, RESP and BUFFER in bytes (K, M, G: powers of 1024). STALLS: "
-			  "writes that sent nothing or less than asked; SPIN: most fruitless tries "
-			  "in one go; RESP: median of the last responses; BUFFER: send buffer at "
-			  "first>now, - not looked at.",
-			  INDENT, INDENT, TEXT_WIDTH);
-		print_reasons(out, view, list, shown);
-	}
-	free(list);
+	print_kind(out, view, &kind, all);
 }
 
 static bool thread_keys(const struct stats_view *view, struct ranked *rank)
@@ -166,6 +196,26 @@ static bool thread_keys(const struct stats_view *view, struct ranked *rank)
 	rank->first = row.total[TOTAL_WRITES] + row.total[TOTAL_READS];
 	rank->second = row.total[TOTAL_WAITS];
 	return true;
+}
+
+static void add_thread(struct table *table, const struct stats_view *view, uint32_t index)
+{
+	static const enum total cells[] = {
+		TOTAL_SPIN_WRITES, TOTAL_READS,	      TOTAL_WAITS,
+		TOTAL_WAIT_EVENTS, TOTAL_EMPTY_WAITS, TOTAL_IDLE_POLLS
+	};
+	struct thread_row row;
+
+	if (!read_thread(view, index, &row))
+		return;
+	table_cell(table, "%d", row.tid);
+	table_cell(table, "%s", text_clean(row.name));
+	table_cell(table, "%s", names_thread_role(row.role));
+	table_cell(table, "%s", text_short(row.total[TOTAL_WRITES]));
+	table_cell(table, "%s",
+		   text_short(row.total[TOTAL_EAGAIN_WRITES] + row.total[TOTAL_SHORT_WRITES]));
+	for (unsigned c = 0; c < COUNT(cells); c++)
+		table_cell(table, "%s", text_short(row.total[cells[c]]));
 }
 
 void dump_text_threads(FILE *out, const struct stats_view *view, bool all)
@@ -183,34 +233,12 @@ void dump_text_threads(FILE *out, const struct stats_view *view, bool all)
 		{ .title = "EMPTY", .is_right = true },
 		{ .title = "IDLE", .is_right = true },
 	};
-	static const enum total cells[] = {
-		TOTAL_SPIN_WRITES, TOTAL_READS,	      TOTAL_WAITS,
-		TOTAL_WAIT_EVENTS, TOTAL_EMPTY_WAITS, TOTAL_IDLE_POLLS
+	static const struct kind kind = {
+		SECTION_THREADS, "THREADS",   "calls",	  OTHERS_SHOWN, columns,
+		COUNT(columns),	 thread_keys, add_thread, NULL,
 	};
-	struct thread_row row;
-	struct table table;
-	uint32_t count, shown;
-	struct ranked *list = rank(view, SECTION_THREADS, thread_keys, &count);
 
-	shown = limit(count, OTHERS_SHOWN, all);
-	table_begin(&table, columns, COUNT(columns));
-	if (count)
-		print_title(out, "THREADS", shown, count, "calls");
-	for (uint32_t i = 0; i < shown; i++) {
-		if (!read_thread(view, list[i].index, &row))
-			continue;
-		table_cell(&table, "%d", row.tid);
-		table_cell(&table, "%s", text_clean(row.name));
-		table_cell(&table, "%s", names_thread_role(row.role));
-		table_cell(&table, "%s", text_short(row.total[TOTAL_WRITES]));
-		table_cell(
-			&table, "%s",
-			text_short(row.total[TOTAL_EAGAIN_WRITES] + row.total[TOTAL_SHORT_WRITES]));
-		for (unsigned c = 0; c < COUNT(cells); c++)
-			table_cell(&table, "%s", text_short(row.total[cells[c]]));
-	}
-	table_print(&table, out, INDENT);
-	free(list);
+	print_kind(out, view, &kind, all);
 }
 
 static bool epoll_keys(const struct stats_view *view, struct ranked *rank)
@@ -225,34 +253,34 @@ static bool epoll_keys(const struct stats_view *view, struct ranked *rank)
 	return row.waits || row.adds;
 }
 
+/* One column per counter, by their own names: the rows of stats.def. */
+static void add_epoll(struct table *table, const struct stats_view *view, uint32_t index)
+{
+	const struct scope_row *scope = &names_scopes[SCOPE_EPOLLS];
+	struct epoll_row row;
+
+	if (!read_epoll(view, index, &row))
+		return;
+	table_cell(table, "%d", row.epfd);
+	table_cell(table, "%s", names_row_state(row.state));
+	for (unsigned c = 0; c < scope->count; c++)
+		table_cell(table, "%s", text_short(names_cell(&scope->counters[c], &row)));
+}
+
 void dump_text_epolls(FILE *out, const struct stats_view *view, bool all)
 {
-	/* One column per counter, by their own names: the rows of stats.def. */
 	const struct scope_row *scope = &names_scopes[SCOPE_EPOLLS];
 	struct table_column columns[16] = { { .title = "FD", .is_right = true },
 					    { .title = "STATE" } };
-	struct epoll_row row;
-	struct table table;
-	uint32_t count, shown;
-	struct ranked *list = rank(view, SECTION_EPOLLS, epoll_keys, &count);
+	const struct kind kind = {
+		SECTION_EPOLLS,	  "EPOLL SETS", "waits",   OTHERS_SHOWN, columns,
+		scope->count + 2, epoll_keys,	add_epoll, NULL,
+	};
 
 	for (unsigned i = 0; i < scope->count && i + 2 < COUNT(columns); i++)
 		columns[i + 2] =
 			(struct table_column){ .title = scope->counters[i].name, .is_right = true };
-	shown = limit(count, OTHERS_SHOWN, all);
-	table_begin(&table, columns, scope->count + 2);
-	if (count)
-		print_title(out, "EPOLL SETS", shown, count, "waits");
-	for (uint32_t i = 0; i < shown; i++) {
-		if (!read_epoll(view, list[i].index, &row))
-			continue;
-		table_cell(&table, "%d", row.epfd);
-		table_cell(&table, "%s", names_row_state(row.state));
-		for (unsigned c = 0; c < scope->count; c++)
-			table_cell(&table, "%s", text_short(names_cell(&scope->counters[c], &row)));
-	}
-	table_print(&table, out, INDENT);
-	free(list);
+	print_kind(out, view, &kind, all);
 }
 
 static bool class_keys(const struct stats_view *view, struct ranked *rank)
@@ -274,6 +302,23 @@ static const char *habit(const struct class_row *row)
 	return row->yield_score ? "yields" : "-";
 }
 
+static void add_class(struct table *table, const struct stats_view *view, uint32_t index)
+{
+	struct class_row row;
+
+	if (!read_class(view, index, &row))
+		return;
+	table_cell(table, "%s", row.port >= 65536 ? "dialled" : "accepted");
+	table_cell(table, "%u", row.port % 65536);
+	table_cell(table, "%s", text_short(row.sockets));
+	table_cell(table, "%s", text_short(row.stalls));
+	table_cell(table, "%s", text_bytes(row.need_bytes));
+	table_cell(table, "%s", habit(&row));
+	table_cell(table, "%s", row.drain_ns ? text_duration(row.drain_ns) : "-");
+	table_cell(table, "%s", row.trip_ns ? text_duration(row.trip_ns) : "-");
+	table_cell(table, "%s", symbol_path(view, &row));
+}
+
 void dump_text_classes(FILE *out, const struct stats_view *view, bool all)
 {
 	static const struct table_column columns[] = {
@@ -287,30 +332,19 @@ void dump_text_classes(FILE *out, const struct stats_view *view, bool all)
 		{ .title = "TRIP", .is_right = true },
 		{ .title = "CALLED FROM", .is_wrapped = true },
 	};
-	struct class_row row;
-	struct table table;
-	uint32_t count, shown;
-	struct ranked *list = rank(view, SECTION_CLASSES, class_keys, &count);
+	static const struct kind kind = {
+		SECTION_CLASSES,
+		"CLASSES OF RESPONSES",
+		"stalls",
+		OTHERS_SHOWN,
+		columns,
+		COUNT(columns),
+		class_keys,
+		add_class,
+		NULL,
+	};
 
-	shown = limit(count, OTHERS_SHOWN, all);
-	table_begin(&table, columns, COUNT(columns));
-	if (count)
-		print_title(out, "CLASSES OF RESPONSES", shown, count, "stalls");
-	for (uint32_t i = 0; i < shown; i++) {
-		if (!read_class(view, list[i].index, &row))
-			continue;
-		table_cell(&table, "%s", row.port >= 65536 ? "dialled" : "accepted");
-		table_cell(&table, "%u", row.port % 65536);
-		table_cell(&table, "%s", text_short(row.sockets));
-		table_cell(&table, "%s", text_short(row.stalls));
-		table_cell(&table, "%s", text_bytes(row.need_bytes));
-		table_cell(&table, "%s", habit(&row));
-		table_cell(&table, "%s", row.drain_ns ? text_duration(row.drain_ns) : "-");
-		table_cell(&table, "%s", row.trip_ns ? text_duration(row.trip_ns) : "-");
-		table_cell(&table, "%s", symbol_path(view, &row));
-	}
-	table_print(&table, out, INDENT);
-	free(list);
+	print_kind(out, view, &kind, all);
 }
 
 void dump_text_decisions(FILE *out, const struct stats_view *view, bool all)

@@ -101,8 +101,8 @@ const char *names_strategy_text(uint32_t strategy)
 {
 	static const char *const texts[] = {
 		[STRATEGY_NONE] = "nothing is done",
-		[STRATEGY_GROW] = "the send buffer is raised, so that more of a response is handed "
-				  "over at once",
+		[STRATEGY_GROW] = ("the send buffer is raised, so that more of a response is handed "
+				   "over at once"),
 		[STRATEGY_SPIN] = "a stalled write is tried again in place, a bounded number of times",
 		[STRATEGY_BLOCK] = "a stalled write waits inside the call until there is room",
 		[STRATEGY_EXCLUSIVE] = ("one epoll set is woken per connection, instead of all that "

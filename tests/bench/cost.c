@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What one wrapped call costs: a host for callgrind. `cost OPERATION SOCKETS CALLS` holds SOCKETS
- * sockets open, connects the last over loopback, warms the call up, then makes CALLS calls inside measured(), the
- * only function callgrind collects (--toggle-collect=measured). tests/bench/cost.py divides the
- * instructions spent in libunspin.so by CALLS.
+ * sockets open, connects the last over loopback, warms the call up, then makes CALLS calls inside
+ * measured(), the only function callgrind collects (--toggle-collect=measured). tests/bench/cost.py
+ * divides the instructions spent in libunspin.so by CALLS.
  */
 #include <arpa/inet.h>
 #include <fcntl.h>

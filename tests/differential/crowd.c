@@ -17,6 +17,16 @@ void crowd_begin(struct crowd *crowd, const struct scene_plan *s, int is_nonbloc
 	crowd->listener = conn_listen(plan.conn[s->first].scene, is_nonblocking);
 }
 
+void crowd_begin_full(struct crowd *crowd, const struct scene_plan *s, struct scene_plan *wide)
+{
+	*wide = *s;
+	wide->width = s->count;
+	crowd_begin(crowd, wide, 1);
+	while (crowd->count < wide->count)
+		if (!crowd_more(crowd))
+			sleep_us(300);
+}
+
 struct conn *crowd_more(struct crowd *crowd)
 {
 	const struct scene_plan *s = crowd->scene;

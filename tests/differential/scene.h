@@ -29,6 +29,12 @@ struct crowd {
 
 void crowd_begin(struct crowd *crowd, const struct scene_plan *s, int is_nonblocking);
 
+/*
+ * Begins with all the scene's connections open at once, however few its plan lets be: *wide becomes
+ * that plan, and lives as long as the crowd.
+ */
+void crowd_begin_full(struct crowd *crowd, const struct scene_plan *s, struct scene_plan *wide);
+
 /* Opens until `width` are open or no more are there now. Returns one new connection or NULL. */
 struct conn *crowd_more(struct crowd *crowd);
 

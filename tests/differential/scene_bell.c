@@ -175,17 +175,13 @@ static void start_timer(int us)
 }
 
 /* All of them at once, each second one blocking. */
-static void open_all(struct crowd *crowd, const struct scene_plan *all, struct ringer *ringers)
+static void start_all(const struct scene_plan *s, struct ringer *ringers)
 {
-	crowd_begin(crowd, all, 1);
-	while (crowd->count < all->count)
-		if (!crowd_more(crowd))
-			sleep_us(300);
-	for (uint32_t n = 0; n < all->count; n += 2) {
+	for (uint32_t n = 0; n < s->count; n += 2) {
 		struct ringer *r = &ringers[n / 2];
 
-		r->work = &conns[all->first + n];
-		r->bell = n + 1 < all->count ? &conns[all->first + n + 1] : NULL;
+		r->work = &conns[s->first + n];
+		r->bell = n + 1 < s->count ? &conns[s->first + n + 1] : NULL;
 		if (n & 2 && r->work->plan->peer_end != END_VANISHES)
 			conn_set_nonblocking(r->work, 0);
 		scene_thread(&r->thread, ringer_main, r);
@@ -196,11 +192,11 @@ void scene_bell(const struct scene_plan *s)
 {
 	struct ringer ringers[MAX_CONNS / 2] = { 0 };
 	uint32_t count = (s->count + 1) / 2, over;
-	struct scene_plan all = *s;
+	struct scene_plan wide;
 	struct crowd crowd;
 
-	all.width = s->count;
-	open_all(&crowd, &all, ringers);
+	crowd_begin_full(&crowd, s, &wide);
+	start_all(s, ringers);
 	start_timer((int)chance_range(s->draw, 1500, 6000));
 	do {
 		sleep_us(chance_range(s->draw, 700, 3000));

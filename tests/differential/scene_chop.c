@@ -298,14 +298,10 @@ void scene_chop(const struct scene_plan *s)
 {
 	/* Seeds 9, 22 and 35 (mod 13: this scene comes first) together see all strokes. */
 	uint32_t first = (uint32_t)(plan.seed / SCENE_KINDS * 4 % STROKES);
-	struct scene_plan all = *s;
+	struct scene_plan wide;
 	struct crowd crowd;
 
-	all.width = s->count;
-	crowd_begin(&crowd, &all, 1);
-	while (crowd.count < s->count)
-		if (!crowd_more(&crowd))
-			sleep_us(300);
+	crowd_begin_full(&crowd, s, &wide);
 	for (uint32_t n = 0; n + 1 < s->count; n += 2) {
 		struct chop chop = { .victim = &conns[s->first + n],
 				     .heir = &conns[s->first + n + 1],

@@ -132,14 +132,10 @@ static void *serve_main(void *argument)
 void scene_fork(const struct scene_plan *s)
 {
 	pthread_t threads[MAX_CONNS];
-	struct scene_plan all = *s;
+	struct scene_plan wide;
 	struct crowd crowd;
 
-	all.width = s->count;
-	crowd_begin(&crowd, &all, 1);
-	while (crowd.count < s->count)
-		if (!crowd_more(&crowd))
-			sleep_us(300);
+	crowd_begin_full(&crowd, s, &wide);
 	for (uint32_t n = 0; n < s->count; n++) {
 		if (crowd.open[n]->plan->draw & 32)
 			conn_set_nonblocking(crowd.open[n], 0);

@@ -12,7 +12,8 @@ for harness in tests/fuzz/fuzz_*.c; do
 	name=$(basename "$harness" .c)
 	mkdir -p "$build/fuzz/$name/corpus"
 	# shellcheck disable=SC2046 # the names of sources have no spaces
-	clang -g -O1 -fsanitize=fuzzer,address,undefined -D_GNU_SOURCE -DUNSPIN_VERSION='"fuzz"' -I. -Ishim \
+	clang -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined \
+		-D_GNU_SOURCE -DUNSPIN_VERSION='"fuzz"' -I. -Ishim \
 		"$harness" $(sed -n 's|.*needs: *\(.*\) \*/.*|\1|p' "$harness") -o "$build/fuzz/$name/run"
 	echo "$name: $seconds s"
 	if ! "$build/fuzz/$name/run" -max_total_time="$seconds" -artifact_prefix="$build/fuzz/$name/" \

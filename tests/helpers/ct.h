@@ -178,4 +178,30 @@ CT uint64_t drain(int fd)
 	return bytes;
 }
 
+/* What a helper can do, by name; a table ends with an empty row. */
+struct scenario {
+	const char *name;
+	void (*run)(void);
+};
+
+#define SCENARIO(name) { #name, name }
+
+/*
+ * Runs the scenario the command names; without a name, lists them. Returns the exit code: 2 when
+ * there is none of that name, so that no test passes by a misspelling.
+ */
+CT int run_scenario(const struct scenario *scenario, int argc, char **argv)
+{
+	if (argc == 1)
+		for (; scenario->name; scenario++)
+			puts(scenario->name);
+	else
+		for (; scenario->name; scenario++)
+			if (!strcmp(argv[1], scenario->name)) {
+				scenario->run();
+				return 0;
+			}
+	return argc == 1 ? 0 : 2;
+}
+
 #endif

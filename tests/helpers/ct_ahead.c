@@ -246,20 +246,16 @@ static void road_local(void)
 	full_writes(pair[0], pair[1]);
 }
 
-#define S(name) { #name, name }
-static const struct {
-	const char *name;
-	void (*run)(void);
-} scenarios[] = { S(by_write), S(by_send), S(by_sendto), S(by_sendfile), S(by_writev),
-		  S(by_sendmsg), S(by_dontwait), S(by_blocking), S(unequal), S(refused_twice),
-		  S(road_fresh), S(road_grown), S(road_after_stall), S(road_blocking),
-		  S(road_local) };
+static const struct scenario scenarios[] = {
+	SCENARIO(by_write), SCENARIO(by_send), SCENARIO(by_sendto),
+	SCENARIO(by_sendfile), SCENARIO(by_writev), SCENARIO(by_sendmsg), SCENARIO(by_dontwait),
+	SCENARIO(by_blocking), SCENARIO(unequal), SCENARIO(refused_twice), SCENARIO(road_fresh),
+	SCENARIO(road_grown), SCENARIO(road_after_stall), SCENARIO(road_blocking),
+	SCENARIO(road_local), { NULL, NULL },
+};
 
 int main(int argc, char **argv)
 {
 	filter_from_environment();
-	for (unsigned i = 0; i < sizeof(scenarios) / sizeof(scenarios[0]); i++)
-		if (argc > 1 && !strcmp(argv[1], scenarios[i].name))
-			scenarios[i].run();
-	return 0;
+	return run_scenario(scenarios, argc, argv);
 }

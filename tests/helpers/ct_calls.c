@@ -112,24 +112,16 @@ static void receivers(void)
 	expect("read_bytes", 9 * 4 + 7);
 }
 
-static const struct {
-	const char *name;
-	void (*run)(void);
-} scenarios[] = { { "responses", responses }, { "functions", functions },
-		  { "receivers", receivers } };
+static const struct scenario scenarios[] = {
+	SCENARIO(responses), SCENARIO(functions), SCENARIO(receivers), { NULL, NULL },
+};
 
 int main(int argc, char **argv)
 {
 	filter_from_environment();
-	for (unsigned i = 0; i < sizeof(scenarios) / sizeof(scenarios[0]); i++) {
-		if (argc != 2 || strcmp(argv[1], scenarios[i].name))
-			continue;
-		scenarios[i].run();
-		expect("writes", writes);
-		fact("fd", (uint64_t)pair[0]);
-		return 0;
-	}
-	for (unsigned i = 0; i < sizeof(scenarios) / sizeof(scenarios[0]); i++)
-		puts(scenarios[i].name);
-	return 2;
+	if (run_scenario(scenarios, argc, argv))
+		return 2;
+	expect("writes", writes);
+	fact("fd", (uint64_t)pair[0]);
+	return 0;
 }

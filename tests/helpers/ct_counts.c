@@ -355,28 +355,19 @@ static void dontwait(void)
 	expect("eagain_writes", 1);
 }
 
-static const struct {
-	const char *name;
-	void (*run)(void);
-} scenarios[] = {
-	{ "eagain", eagain }, { "shorts", shorts }, { "tcp", tcp }, { "sendfiles", sendfiles },
-	{ "spins", spins }, { "no_spinner", no_spinner }, { "edge_host", edge_host },
-	{ "resumes", resumes }, { "sleeps", sleeps }, { "other_thread", other_thread },
-	{ "two_sockets", two_sockets }, { "not_stalls", not_stalls }, { "dontwait", dontwait },
+static const struct scenario scenarios[] = {
+	SCENARIO(eagain), SCENARIO(shorts), SCENARIO(tcp), SCENARIO(sendfiles), SCENARIO(spins),
+	SCENARIO(no_spinner), SCENARIO(edge_host), SCENARIO(resumes), SCENARIO(sleeps),
+	SCENARIO(other_thread), SCENARIO(two_sockets), SCENARIO(not_stalls), SCENARIO(dontwait),
+	{ NULL, NULL },
 };
 
 int main(int argc, char **argv)
 {
 	filter_from_environment();
-	for (unsigned i = 0; i < sizeof(scenarios) / sizeof(scenarios[0]); i++) {
-		if (argc != 2 || strcmp(argv[1], scenarios[i].name))
-			continue;
-		scenarios[i].run();
-		expect("writes", writes);
-		fact("fd", (uint64_t)pair[0]);
-		return 0;
-	}
-	for (unsigned i = 0; i < sizeof(scenarios) / sizeof(scenarios[0]); i++)
-		puts(scenarios[i].name);
-	return 2;
+	if (run_scenario(scenarios, argc, argv))
+		return 2;
+	expect("writes", writes);
+	fact("fd", (uint64_t)pair[0]);
+	return 0;
 }

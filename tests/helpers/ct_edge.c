@@ -108,17 +108,13 @@ static void answer(void)
 	pthread_join(reader, NULL);
 }
 
-#define S(name) { #name, name }
-static const struct {
-	const char *name;
-	void (*run)(void);
-} scenarios[] = { S(brim), S(brim_small), S(answer) };
+static const struct scenario scenarios[] = {
+	SCENARIO(brim), SCENARIO(brim_small), SCENARIO(answer),
+	{ NULL, NULL },
+};
 
 int main(int argc, char **argv)
 {
 	filter_from_environment();
-	for (unsigned i = 0; i < sizeof(scenarios) / sizeof(scenarios[0]); i++)
-		if (argc > 1 && !strcmp(argv[1], scenarios[i].name))
-			scenarios[i].run();
-	return 0;
+	return run_scenario(scenarios, argc, argv);
 }

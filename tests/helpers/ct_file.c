@@ -17,6 +17,8 @@ static void put(int fd, int times)
 		MUST(write(fd, "0123456789", 10) == 10);
 }
 
+static const char *argument; /* of the scenario; NULL: none */
+
 static void open_pair(void)
 {
 	MUST(socketpair(AF_UNIX, SOCK_STREAM, 0, pair) == 0);
@@ -35,27 +37,26 @@ static void line(void)
 	MUST(fgets(text, sizeof(text), stdin));
 }
 
-static void use(const char *unused)
+static void use(void)
 {
-	(void)unused;
 	open_pair();
 	put(pair[0], 10);
 	expect("writes", 10);
 }
 
 /* Until somebody kills it. */
-static void stays(const char *unused)
+static void stays(void)
 {
-	use(unused);
+	use();
 	say("ready");
 	for (;;)
 		pause();
 }
 
 /* Waits for a line, then uses every row of the file there is. */
-static void touches(const char *unused)
+static void touches(void)
 {
-	use(unused);
+	use();
 	say("ready");
 	line();
 	for (int i = 0; i < 5000; i++) {
@@ -67,15 +68,15 @@ static void touches(const char *unused)
 }
 
 /* Gives root away, and its root directory too if one is named; then goes on and forks. */
-static void drops(const char *root)
+static void drops(void)
 {
 	pid_t child;
 	int status;
 
 	open_pair();
 	put(pair[0], 3);
-	if (root)
-		MUST(chroot(root) == 0 && chdir("/") == 0);
+	if (argument)
+		MUST(chroot(argument) == 0 && chdir("/") == 0);
 	MUST(setgroups(0, NULL) == 0 && setgid(65534) == 0 && setuid(65534) == 0);
 	put(pair[0], 4);
 	child = fork();
@@ -89,14 +90,13 @@ static void drops(const char *root)
 }
 
 /* Everything a program can see of its descriptors. */
-static void descriptors(const char *unused)
+static void descriptors(void)
 {
 	DIR *dir;
 	struct dirent *entry;
 	int listener;
 	struct sockaddr_in address;
 
-	(void)unused;
 	printf("open %d\n", open("/dev/null", O_RDONLY));
 	listener = tcp_listener(&address);
 	printf("listener %d\n", listener);
@@ -129,25 +129,25 @@ static void nothing(int unused)
 	(void)unused;
 }
 
-static void rain(const char *unused)
+static void rain(void)
 {
 	struct sigaction action = { .sa_handler = nothing, .sa_flags = SA_RESTART };
 	struct itimerval often = { { 0, 100 }, { 0, 100 } }, never = { { 0, 0 }, { 0, 0 } };
 
 	MUST(sigaction(SIGALRM, &action, NULL) == 0);
 	MUST(setitimer(ITIMER_REAL, &often, NULL) == 0);
-	use(unused);
+	use();
 	MUST(setitimer(ITIMER_REAL, &never, NULL) == 0);
 }
 
 /* As whom we run, and whether the library is there. */
-static void identity(const char *unused)
+static void identity(void)
 {
 	char text[4096];
 	FILE *maps = fopen("/proc/self/maps", "r");
 	uint64_t is_loaded = 0;
 
-	use(unused);
+	use();
 	while (maps && fgets(text, sizeof(text), maps))
 		is_loaded |= strstr(text, "libunspin") || strstr(text, "libpcprofile");
 	fact("euid", geteuid());
@@ -156,10 +156,10 @@ static void identity(const char *unused)
 }
 
 /* A server that starts its workers by fork, each with a file of its own. */
-static void workers(const char *count)
+static void workers(void)
 {
-	use(count);
-	for (int i = atoi(count); i > 0; i--) {
+	use();
+	for (int i = atoi(argument); i > 0; i--) {
 		pid_t child = fork();
 
 		if (!child) {
@@ -170,17 +170,14 @@ static void workers(const char *count)
 	}
 }
 
-#define S(name) { #name, name }
-static const struct {
-	const char *name;
-	void (*run)(const char *);
-} scenarios[] = { S(use), S(stays), S(touches), S(drops), S(descriptors), S(rain), S(identity),
-		  S(workers) };
+static const struct scenario scenarios[] = {
+	SCENARIO(use), SCENARIO(stays), SCENARIO(touches), SCENARIO(drops), SCENARIO(descriptors),
+	SCENARIO(rain), SCENARIO(identity), SCENARIO(workers), { NULL, NULL },
+};
 
 int main(int argc, char **argv)
 {
-	for (unsigned i = 0; i < sizeof(scenarios) / sizeof(scenarios[0]); i++)
-		if (argc > 1 && !strcmp(argv[1], scenarios[i].name))
-			scenarios[i].run(argv[2]);
-	return 0;
+	if (argc > 2)
+		argument = argv[2];
+	return run_scenario(scenarios, argc, argv);
 }

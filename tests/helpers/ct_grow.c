@@ -349,19 +349,16 @@ static void sigpipe(void)
 	result("alive", write(pair[0], block, 10));
 }
 
-#define S(name) { #name, name }
-static const struct {
-	const char *name;
-	void (*run)(void);
-} scenarios[] = { S(plain), S(tuned), S(tuned_spinner), S(fixed_size), S(rcv_lock), S(both_locks), S(for_ever), S(lowat),
-		  S(lowat_of_listener), S(slow_reader), S(local), S(datagrams), S(blocking),
-		  S(many), S(fin), S(peer_fin), S(rst), S(rst_read), S(sigpipe) };
+static const struct scenario scenarios[] = {
+	SCENARIO(plain), SCENARIO(tuned), SCENARIO(tuned_spinner),
+	SCENARIO(fixed_size), SCENARIO(rcv_lock), SCENARIO(both_locks), SCENARIO(for_ever),
+	SCENARIO(lowat), SCENARIO(lowat_of_listener), SCENARIO(slow_reader), SCENARIO(local),
+	SCENARIO(datagrams), SCENARIO(blocking), SCENARIO(many), SCENARIO(fin), SCENARIO(peer_fin),
+	SCENARIO(rst), SCENARIO(rst_read), SCENARIO(sigpipe), { NULL, NULL },
+};
 
 int main(int argc, char **argv)
 {
 	filter_from_environment();
-	for (unsigned i = 0; i < sizeof(scenarios) / sizeof(scenarios[0]); i++)
-		if (argc > 1 && !strcmp(argv[1], scenarios[i].name))
-			scenarios[i].run();
-	return 0;
+	return run_scenario(scenarios, argc, argv);
 }

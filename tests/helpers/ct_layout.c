@@ -60,7 +60,8 @@ static void structs(void)
 	S(thread_row);
 	F(socket_row, state); F(socket_row, turn); F(socket_row, fd); F(socket_row, kind);
 	F(socket_row, is_listener); F(socket_row, is_dialled); F(socket_row, strategy);
-	F(socket_row, reason); F(socket_row, class_index); F(socket_row, padding); F(socket_row, cookie); F(socket_row, opened_ns);
+	F(socket_row, reason); F(socket_row, class_index); F(socket_row, padding);
+	F(socket_row, cookie); F(socket_row, opened_ns);
 	F(socket_row, closed_ns); F(socket_row, local); F(socket_row, peer);
 	A(socket_row, response_bytes);
 #define SOCKET(name, unit, help) F(socket_row, name);

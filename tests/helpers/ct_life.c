@@ -343,13 +343,15 @@ static void vforks(void)
 	fact("strangers", 0);
 }
 
-static void execs(const char *self)
+static const char *own_path;
+
+static void execs(void)
 {
 	char number[12];
 	int fd = used(5);
 
 	snprintf(number, sizeof(number), "%d", fd);
-	execl(self, self, "after_exec", number, NULL);
+	execl(own_path, own_path, "after_exec", number, NULL);
 	die("exec");
 }
 
@@ -360,28 +362,20 @@ static void after_exec(int fd)
 	expect("writes", 3);
 }
 
-#define S(name) { #name, name }
-static const struct {
-	const char *name;
-	void (*run)(void);
-} scenarios[] = { S(duplicates), S(dup2_over), S(reuse_close), S(reuse_syscall), S(reuse_fclose),
-		  S(reuse_range), S(reuse_closefrom), S(becomes_file), S(doubted),
-		  S(becomes_socket), S(failed_closes), S(passed), S(forks), S(prefork),
-		  S(fork_storm), S(vforks) };
+static const struct scenario scenarios[] = {
+	SCENARIO(duplicates), SCENARIO(dup2_over), SCENARIO(reuse_close),
+	SCENARIO(reuse_syscall), SCENARIO(reuse_fclose), SCENARIO(reuse_range),
+	SCENARIO(reuse_closefrom), SCENARIO(becomes_file), SCENARIO(doubted),
+	SCENARIO(becomes_socket), SCENARIO(failed_closes), SCENARIO(passed), SCENARIO(forks),
+	SCENARIO(prefork), SCENARIO(fork_storm), SCENARIO(vforks), SCENARIO(execs), { NULL, NULL },
+};
 
 int main(int argc, char **argv)
 {
-	if (argc > 1 && !strcmp(argv[1], "execs"))
-		execs(argv[0]);
-	if (argc > 2 && !strcmp(argv[1], "after_exec"))
+	own_path = argv[0];
+	if (argc > 2 && !strcmp(argv[1], "after_exec")) {
 		after_exec(atoi(argv[2]));
-	for (unsigned i = 0; i < sizeof(scenarios) / sizeof(scenarios[0]); i++) {
-		if (argc == 1)
-			puts(scenarios[i].name);
-		else if (!strcmp(argv[1], scenarios[i].name))
-			scenarios[i].run();
+		return 0;
 	}
-	if (argc == 1)
-		puts("execs");
-	return 0;
+	return run_scenario(scenarios, argc, argv);
 }

@@ -246,16 +246,12 @@ static void out_of_anything(void)
 	}
 }
 
-#define S(name) { #name, name }
-static const struct {
-	const char *name;
-	void (*run)(void);
-} scenarios[] = { S(blocking), S(stalling), S(while_opening), S(out_of_waits), S(out_of_anything) };
+static const struct scenario scenarios[] = {
+	SCENARIO(blocking), SCENARIO(stalling), SCENARIO(while_opening),
+	SCENARIO(out_of_waits), SCENARIO(out_of_anything), { NULL, NULL },
+};
 
 int main(int argc, char **argv)
 {
-	for (unsigned i = 0; i < sizeof(scenarios) / sizeof(scenarios[0]); i++)
-		if (argc == 2 && !strcmp(argv[1], scenarios[i].name))
-			scenarios[i].run();
-	return 0;
+	return run_scenario(scenarios, argc, argv);
 }

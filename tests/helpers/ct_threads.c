@@ -353,18 +353,13 @@ static void close_race(void)
 	put(sink[0], 1);
 }
 
-#define S(name) { #name, name }
-static const struct {
-	const char *name;
-	void (*run)(void);
-} scenarios[] = { S(min_stack), S(sequence), S(together), S(burst), S(ends), S(destructors),
-		  S(before_sockets), S(detached), S(no_row),
-		  S(close_race) };
+static const struct scenario scenarios[] = {
+	SCENARIO(min_stack), SCENARIO(sequence), SCENARIO(together),
+	SCENARIO(burst), SCENARIO(ends), SCENARIO(destructors), SCENARIO(before_sockets),
+	SCENARIO(detached), SCENARIO(no_row), SCENARIO(close_race), { NULL, NULL },
+};
 
 int main(int argc, char **argv)
 {
-	for (unsigned i = 0; i < sizeof(scenarios) / sizeof(scenarios[0]); i++)
-		if (argc == 2 && !strcmp(argv[1], scenarios[i].name))
-			scenarios[i].run();
-	return 0;
+	return run_scenario(scenarios, argc, argv);
 }

@@ -385,26 +385,16 @@ static void busy(void)
 	}
 }
 
-#define S(name) { #name, name }
-static const struct {
-	const char *name;
-	void (*run)(void);
-} scenarios[] = { S(dry_in), S(not_dry_in), S(herd), S(no_herd), S(unused_out), S(unused_out_poll),
-		  S(used_out), S(tried_out), S(out_with_ctl_between), S(out_then_close),
-		  S(out_beside_in), S(out_edge), S(out_hang_up), S(placed), S(not_placed),
-		  S(idle_zero), S(idle_ms), S(idle_others), S(timer), S(burst), S(look_first),
-		  S(busy) };
+static const struct scenario scenarios[] = {
+	SCENARIO(dry_in), SCENARIO(not_dry_in), SCENARIO(herd), SCENARIO(no_herd),
+	SCENARIO(unused_out), SCENARIO(unused_out_poll), SCENARIO(used_out), SCENARIO(tried_out),
+	SCENARIO(out_with_ctl_between), SCENARIO(out_then_close), SCENARIO(out_beside_in),
+	SCENARIO(out_edge), SCENARIO(out_hang_up), SCENARIO(placed), SCENARIO(not_placed),
+	SCENARIO(idle_zero), SCENARIO(idle_ms), SCENARIO(idle_others), SCENARIO(timer),
+	SCENARIO(burst), SCENARIO(look_first), SCENARIO(busy), { NULL, NULL },
+};
 
 int main(int argc, char **argv)
 {
-	for (unsigned i = 0; i < sizeof(scenarios) / sizeof(scenarios[0]); i++) {
-		if (argc > 1 && strcmp(argv[1], scenarios[i].name))
-			continue;
-		if (argc == 1) {
-			puts(scenarios[i].name);
-			continue;
-		}
-		scenarios[i].run();
-	}
-	return 0;
+	return run_scenario(scenarios, argc, argv);
 }

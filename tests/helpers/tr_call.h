@@ -3,6 +3,7 @@
 #ifndef UNSPIN_TESTS_TR_CALL_H
 #define UNSPIN_TESTS_TR_CALL_H
 
+#include "plain.h"
 #include "tr.h"
 
 enum op { OP_WRITE, OP_WRITEV, OP_SEND, OP_SENDMSG, OP_SENDFILE, OPS };
@@ -13,7 +14,7 @@ static const char *const op_name[OPS] = { "write", "writev", "send", "sendmsg", 
  * One call site per function, so that the shim's classes are the same throughout a scene: no
  * clones, and no tail calls, whose return address is that of the caller's caller.
  */
-#define SITE __attribute__((noinline, noclone, unused)) static
+#define SITE PLAIN __attribute__((unused)) static
 #define NO_TAIL_CALL(r) __asm__ volatile("" : "+r"(r))
 
 SITE ssize_t op_write(int fd, size_t at, size_t n)

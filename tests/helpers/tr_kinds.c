@@ -236,13 +236,11 @@ static void play_sndtimeo(void)
 
 int main(int argc, char **argv)
 {
-	static const struct {
-		const char *name;
-		void (*play)(void);
-	} scenes[] = {
+	static const struct scenario scenes[] = {
 		{ "zerocopy", play_zerocopy }, { "oob", play_oob },
 		{ "more", play_more },	       { "rights", play_rights },
 		{ "dontwait", play_dontwait }, { "sndtimeo", play_sndtimeo },
+		{ NULL, NULL },
 	};
 
 	MUST(argc == 2);
@@ -250,9 +248,7 @@ int main(int argc, char **argv)
 	signal(SIGPIPE, SIG_IGN);
 	pattern_make();
 	door = door_open(16384);
-	for (size_t i = 0; i < sizeof(scenes) / sizeof(*scenes); i++)
-		if (!strcmp(argv[1], scenes[i].name))
-			scenes[i].play();
+	MUST(run_scenario(scenes, argc, argv) == 0);
 	fact("slowest_tenths", tenths_of_ms(0, slowest_ns));
 	return 0;
 }

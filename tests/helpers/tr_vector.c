@@ -65,7 +65,6 @@ static void play_pieces(int is_message, int count, enum empties kind)
 	struct reader reader = { .fd = p.peer };
 	pthread_t thread;
 	size_t at = 0;
-	int stuck = 0;
 
 	MUST(pthread_create(&thread, NULL, reader_thread, &reader) == 0);
 	while (at < TOTAL / 4) {
@@ -81,7 +80,6 @@ static void play_pieces(int is_message, int count, enum empties kind)
 		at += r > 0 ? (size_t)r : 0;
 		if (!n && r == 0)
 			break;
-		stuck += r < (ssize_t)n;
 	}
 	MUST(close(p.fd) == 0 && pthread_join(thread, NULL) == 0);
 	if (reader.got != at)

@@ -45,15 +45,20 @@ def check_stake(mode, stats, is_treated=True):
             equal("%s in mode %s" % (name, mode), total(stats, name), 0)
 
 
+def check_served(server, stats):
+    """After the standard load: every client was seen, and what it received was written."""
+    equal("accepts", total(stats, "accepts"), server.connections)
+    true("write_bytes is less than the bytes received",
+         total(stats, "write_bytes") >= STANDARD_LOAD_BYTES)
+
+
 def check_totals(server, mode, stats):
     """After the standard load: what the totals must say, to the count."""
-    equal("accepts", total(stats, "accepts"), server.connections)
+    check_served(server, stats)
     equal("connections with a row", len(clients_rows(stats)), server.connections)
     equal("responses of these connections",
           sum(row["responses"] for row in clients_rows(stats)),
           STANDARD_LOAD_REQUESTS + server.responses_so_far())
-    true("write_bytes is less than the bytes received",
-         total(stats, "write_bytes") >= STANDARD_LOAD_BYTES)
     for name in ("writes", "write_bytes", "eagain_writes", "short_writes", "resumes"):
         equal("sum of the rows' %s" % name,
               sum(row[name] for one in stats.values() for row in one["sockets"]),
@@ -61,16 +66,19 @@ def check_totals(server, mode, stats):
     check_stake(mode, stats, not server.is_cancellable)
 
 
-def byte_exact(make, mode):
+def byte_exact(make, mode, check=check_totals, check_running=None):
+    """check(server, mode, statistics) at the end; check_running(server) while it runs."""
     server = make(MODES[mode])
     with server:
         fetch_everything(server.connect, server.fast)
         server.settle()  # a response is over when the server has seen the client's end
+        if check_running:
+            check_running(server)
     stats = server.stats()
     if mode in ("bare", "off"):
         equal("statistics files", sorted(stats), [])
     else:
-        check_totals(server, mode, stats)
+        check(server, mode, stats)
 
 
 def run_bytes(*makes):

@@ -247,7 +247,18 @@ class NginxSmallBuffer(Nginx):
     listen = "sndbuf=16k"
 
 
-class RedisServer(Server):
+class Store(Server):
+    """A server that is told what it is asked for later."""
+
+    def start(self):
+        super().start()
+        with self.connect() as client:
+            for name in SIZES:
+                client.store(name)
+        return self
+
+
+class RedisServer(Store):
     client = Redis
     is_cancellable = True  # makeThreadKillable(), of the main thread too
     is_silent = False  # it logs to stdout
@@ -259,13 +270,6 @@ class RedisServer(Server):
     def argv(self):
         return [self.program, "--port", str(self.chosen_port), "--bind", "127.0.0.1", "--save", "",
                 "--appendonly", "no", "--dir", box.path, "--proto-max-bulk-len", "64mb"]
-
-    def start(self):
-        super().start()
-        with self.connect() as client:
-            for name in SIZES:
-                client.store(name)
-        return self
 
     def responses_so_far(self):
         return len(SIZES)

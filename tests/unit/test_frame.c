@@ -7,6 +7,7 @@
 #include "unit.h"
 
 #include "shim/frame.h"
+#include "tests/helpers/plain.h"
 
 #include <dlfcn.h>
 #include <pthread.h>
@@ -19,9 +20,6 @@
 #if defined(__x86_64__)
 
 #define FRAMES 64
-#define PLAIN __attribute__((noinline, noclone))
-/* A frame of its own after the call: no tail call. */
-#define STAY __asm__ volatile("" ::: "memory")
 
 static int (*find_object)(void *, struct frame_object *);
 static uintptr_t ours[FRAMES], truth[FRAMES];
@@ -94,12 +92,14 @@ PLAIN static int variable(unsigned n)
 	return r;
 }
 
-PLAIN __attribute__((optimize("no-omit-frame-pointer"))) static int pointed(void)
+/* To ask for its frame's address is what makes either compiler give it a frame pointer. */
+PLAIN static int pointed(void)
 {
+	const void *volatile own = __builtin_frame_address(0);
 	int r = variable(777) + variable(33);
 
 	STAY;
-	return r;
+	return own ? r : 0;
 }
 
 static int compare(const void *a, const void *b)
@@ -316,6 +316,27 @@ static void what_is_not_understood_ends(void **unused)
 	}
 }
 
+/* Found by tests/fuzz/fuzz_frame.c: a word read askew, a product beyond 64 bits. */
+static void offsets_no_compiler_makes_are_no_rule(void **unused)
+{
+	static const uint8_t askew[] = { 0x86, 17 };
+	static const uint8_t wide[] = { 0x86, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f };
+	static const uint8_t far[] = { 0x13, 0xff, 0xff, 0xff, 0xff, 0x80, 0xff, 0xff, 0xff, 0x3f };
+	struct image m;
+
+	(void)unused;
+	build(&m, askew, sizeof(askew));
+	m.cie[13] = 0x7f; /* alignment -1, so the return address is 8 of it below */
+	m.cie[21] = 8;
+	check_rule(rule_at(&m, 30), FRAME_SP, 8, FRAME_BP_LOST);
+	m.fde[18] = 24;
+	check_rule(rule_at(&m, 30), FRAME_SP, 8, -24);
+	build(&m, wide, sizeof(wide));
+	check_rule(rule_at(&m, 30), FRAME_SP, 8, FRAME_BP_LOST);
+	build(&m, far, sizeof(far));
+	check_rule(rule_at(&m, 30), FRAME_END, 0, 0);
+}
+
 /* Nothing beyond the mapping is read, whatever the bytes say (make check-asan sees it). */
 static void garbage_is_survived(void **unused)
 {
@@ -372,6 +393,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(programs_are_followed_to_the_row_of_the_call),
 		cmocka_unit_test(what_is_not_understood_ends),
+		cmocka_unit_test(offsets_no_compiler_makes_are_no_rule),
 		cmocka_unit_test(garbage_is_survived),
 		cmocka_unit_test(a_step_is_upwards_and_not_far),
 	};

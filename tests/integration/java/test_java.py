@@ -11,9 +11,9 @@ import sys
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-from cases import MODES, check_stake, clients_rows, counts_equal
-from common import Failed, Suite, box, equal, need, run, stat, total, true
-from fetch import SLOW, STANDARD_LOAD_BYTES, fetch_everything, in_parallel
+from cases import MODES, byte_exact, check_served, check_stake, clients_rows, counts_equal
+from common import Failed, Suite, box, equal, need, run, stat, total
+from fetch import SLOW, in_parallel
 from servers import HERE, Script, document_root
 
 
@@ -40,22 +40,15 @@ class JavaNio(Java):
     kind = "nio"
 
 
-def byte_exact(make, mode):
-    server = make(MODES[mode])
-    with server:
-        fetch_everything(server.connect)
-    stats = server.stats()
-    if mode in ("bare", "off"):
-        equal("statistics files", sorted(stats), [])
-        return
-    equal("accepts", total(stats, "accepts"), server.connections)
-    true("write_bytes is less than was received",
-         total(stats, "write_bytes") >= STANDARD_LOAD_BYTES)
-    if make is Java:
-        for counter in ("eagain_writes", "short_writes", "growths", "retries"):
-            equal("%s of blocking sockets" % counter, total(stats, counter), 0)
-    else:
-        check_stake(mode, stats)
+def check_blocking(server, mode, stats):
+    check_served(server, stats)
+    for counter in ("eagain_writes", "short_writes", "growths", "retries"):
+        equal("%s of blocking sockets" % counter, total(stats, counter), 0)
+
+
+def check_selected(server, mode, stats):
+    check_served(server, stats)
+    check_stake(mode, stats)
 
 
 def vfork_leaves_rows_alone(make):
@@ -90,11 +83,11 @@ def few_requests(server):
 
 
 suite = Suite()
-for server_class in (Java, JavaNio):
+for server_class, check in ((Java, check_blocking), (JavaNio, check_selected)):
     name = server_class.__name__.lower()
     for setting in MODES:
         suite.run("%s_%s_answers_are_byte_exact" % (name, setting), byte_exact, server_class,
-                  setting)
+                  setting, check)
     suite.run(name + "_vfork_leaves_live_rows_alone", vfork_leaves_rows_alone, server_class)
     suite.run(name + "_counts_equal_strace", counts_equal, server_class, few_requests, "observe")
 suite.end()

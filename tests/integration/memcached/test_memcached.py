@@ -12,11 +12,10 @@ import sys
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-from cases import MODES, check_stake, run_counts
+from cases import MODES, byte_exact, check_served, check_stake, run_counts
 from common import HELPERS, Failed, Skip, box, equal, free_port, is_root, need, run, stat, total, true
-from fetch import (SIZES, SLOW, STANDARD_LOAD_BYTES, Connection, content, fetch_everything,
-                   in_parallel)
-from servers import Server
+from fetch import SLOW, Connection, content, in_parallel
+from servers import Store
 
 
 FILTER = os.path.join(HELPERS, "it_filter")
@@ -40,7 +39,7 @@ class Client(Connection):
         self.expect(name, length, got)
 
 
-class Memcached(Server):
+class Memcached(Store):
     client = Client
     options = ()
 
@@ -56,13 +55,6 @@ class Memcached(Server):
         return [self.program, "-l", "127.0.0.1", "-p", str(self.chosen_port), "-U", "0",
                 "-I", "16m", "-m", "128", "-t", "2", *user, *self.options]
 
-    def start(self):
-        super().start()
-        with self.connect() as client:
-            for name in SIZES:
-                client.store(name)
-        return self
-
 
 class MemcachedDropped(Memcached):
     options = ("-o", "drop_privileges")
@@ -73,23 +65,9 @@ class MemcachedFiltered(Memcached):
         super().__init__(*args, wrapper=[FILTER], **more)
 
 
-def byte_exact(make, mode):
-    server = make(MODES[mode])
-    with server:
-        fetch_everything(server.connect)
-        if make is not Memcached:
-            check_filter(server)
-    stats = server.stats()
-    if mode in ("bare", "off"):
-        equal("statistics files", sorted(stats), [])
-        return
-    equal("accepts", total(stats, "accepts"), server.connections)
-    true("write_bytes is less than was received",
-         total(stats, "write_bytes") >= STANDARD_LOAD_BYTES)
-    if make is Memcached:
-        check_stake(mode, stats)
-    else:
-        check_refused(stats)
+def check_treated(server, mode, stats):
+    check_served(server, stats)
+    check_stake(mode, stats)
 
 
 def check_filter(server):
@@ -98,8 +76,9 @@ def check_filter(server):
         true("no seccomp filter is in place", "Seccomp:\t2" in f.read())
 
 
-def check_refused(stats):
+def check_refused(server, mode, stats):
     """It tried, was told no, and let it be."""
+    check_served(server, stats)
     for counter in ("growths", "retries"):
         equal(counter + " under the filter", total(stats, counter), 0)
     for one in stats.values():
@@ -141,12 +120,14 @@ def exact_under_filter(mode):
     has_option = b"drop_privileges" in run([need("memcached"), "-h"]).stdout
     if not has_option and run([FILTER, "/bin/true"]).returncode:
         raise Skip("built without drop_privileges, and seccomp filters are not allowed here")
-    byte_exact(MemcachedDropped if has_option else MemcachedFiltered, mode)
+    byte_exact(MemcachedDropped if has_option else MemcachedFiltered, mode, check_refused,
+               check_filter)
 
 
 suite = run_counts(Memcached, small_load)
 for name in MODES:
-    suite.run("memcached_%s_answers_are_byte_exact" % name, byte_exact, Memcached, name)
+    suite.run("memcached_%s_answers_are_byte_exact" % name, byte_exact, Memcached, name,
+              check_treated)
     if name not in ("bare", "off"):
         suite.run("memcached_drop_privileges_%s_answers_are_byte_exact" % name, exact_under_filter,
                   name)

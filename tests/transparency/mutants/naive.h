@@ -56,4 +56,29 @@ NAIVE int raw_wait(int fd, int ms)
 	return (int)syscall(SYS_poll, &p, 1, ms);
 }
 
+/* The rest of n bytes of which `done` are sent, by raw system call. */
+NAIVE long send_rest(int fd, const char *buffer, size_t done, size_t n)
+{
+	return syscall(SYS_sendto, fd, buffer + done, n - done, MSG_DONTWAIT | MSG_NOSIGNAL, NULL,
+		       0);
+}
+
+/*
+ * A write() that goes on. go_on(fd, buffer, done, n) is the mutant's own way: it is told how many
+ * bytes are sent and returns how many are sent then.
+ */
+#define NAIVE_WRITE(go_on)                                                     \
+	ssize_t write(int fd, const void *buffer, size_t n)                    \
+	{                                                                      \
+		REAL(write);                                                   \
+		ssize_t r = real(fd, buffer, n);                               \
+		size_t done;                                                   \
+                                                                               \
+		if (!is_stalled(fd, r, n))                                     \
+			return r;                                              \
+		done = go_on(fd, buffer, r > 0 ? (size_t)r : 0, n);            \
+		errno = EAGAIN;                                                \
+		return done ? (ssize_t)done : -1;                              \
+	}
+
 #endif

@@ -3,22 +3,16 @@
  * for without end, and every call of a turn anew. */
 #include "naive.h"
 
-ssize_t write(int fd, const void *buffer, size_t n)
+static size_t go_on(int fd, const char *buffer, size_t done, size_t n)
 {
-	REAL(write);
-	ssize_t r = real(fd, buffer, n);
-	size_t done = r > 0 ? (size_t)r : 0;
-
-	if (!is_stalled(fd, r, n))
-		return r;
 	while (done < n && raw_wait(fd, 40) == 1) {
-		long more = syscall(SYS_sendto, fd, (const char *)buffer + done, n - done,
-				    MSG_DONTWAIT | MSG_NOSIGNAL, NULL, 0);
+		long more = send_rest(fd, buffer, done, n);
 
 		if (more < 0 && errno != EAGAIN)
 			break;
 		done += more > 0 ? (size_t)more : 0;
 	}
-	errno = EAGAIN;
-	return done ? (ssize_t)done : -1;
+	return done;
 }
+
+NAIVE_WRITE(go_on)
