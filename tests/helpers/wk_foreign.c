@@ -7,6 +7,7 @@
 #include "ct.h"
 
 #include <linux/io_uring.h>
+#include <signal.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
@@ -215,28 +216,68 @@ static void many(void)
 	}
 }
 
-/* Another thread registers what is ready at once: events overtake the note of it. */
+/*
+ * Another thread registers what is ready at once, and is interrupted whenever it returns from the
+ * kernel: for milliseconds events overtake the note of their registration.
+ */
+#define INTERRUPTED 2000
+
+static volatile pid_t registering;
+static uint32_t is_held;
+
+static void hold(int unused)
+{
+	(void)unused;
+	sleep_us(2000);
+	__atomic_store_n(&is_held, 0, __ATOMIC_RELEASE);
+}
+
 static void *register_all(void *unused)
 {
-	for (int i = 0; i < 3000; i++) {
+	registering = (pid_t)syscall(SYS_gettid);
+	sleep_us(5000); /* the others are at work by then */
+	for (int i = 0; i < INTERRUPTED; i++) {
 		int fd = bell();
 
-		add_as(set, fd, EPOLLIN | EPOLLET, FOREIGN + (uint64_t)i);
+		add_as(set, fd, EPOLLIN, FOREIGN + (uint64_t)i);
 		if (i % 2)
 			syscall(SYS_close, fd);
 		else
 			close(fd);
+	}
+	registering = -1;
+	return unused;
+}
+
+/* Again some moments after the last: soon enough to hit one of its calls, late enough to let it. */
+static void *interrupt_it(void *unused)
+{
+	for (unsigned n = 0; registering >= 0; n++) {
+		uint64_t end = now_ns() + 1000 + n * 7919 % 10000;
+
+		while (now_ns() < end)
+			;
+		if (registering <= 0)
+			continue;
+		__atomic_store_n(&is_held, 1, __ATOMIC_RELEASE);
+		syscall(SYS_tgkill, getpid(), registering, SIGUSR1);
+		while (registering > 0 && __atomic_load_n(&is_held, __ATOMIC_ACQUIRE))
+			sleep_us(100);
 	}
 	return unused;
 }
 
 static void other_thread(void)
 {
-	pthread_t thread;
+	struct sigaction action = { .sa_handler = hold, .sa_flags = SA_RESTART };
+	pthread_t thread, other;
 
+	MUST(sigaction(SIGUSR1, &action, NULL) == 0);
 	MUST(pthread_create(&thread, NULL, register_all, NULL) == 0);
+	MUST(pthread_create(&other, NULL, interrupt_it, NULL) == 0);
 	while (pthread_tryjoin_np(thread, NULL))
 		MUST(epoll_wait(set, events, 64, 1) >= 0);
+	MUST(pthread_join(other, NULL) == 0);
 	wait_for_a_while(set);
 }
 
