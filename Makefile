@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # make            build/libunspin.so, build/unspin, build/reactor, test helpers
 # make deps       install everything building, testing and the demo need (root or sudo)
-# make check      all tests: unit, contract, lab, differential, transparency, integration
+# make check      all tests: unit, contract, lab, differential, transparency, wakeups, integration
 # make demo       a spinning server and nginx, without and with the shim
 # make help       the rest
 
@@ -37,6 +37,7 @@ UNIT_SRC := $(wildcard tests/unit/test_*.c)
 HELPER_SRC := $(wildcard tests/helpers/*.c)
 BENCH_SRC := $(wildcard tests/bench/*.c)
 DIFF_SRC := $(wildcard tests/differential/*.c)
+HUNT_SRC := $(wildcard tests/wakeups/hunt*.c)
 
 # What programs built in one step depend on beside their sources: any header or table.
 HEADERS := $(wildcard shim/*.h shim/*.def probes/*.h policy/*.h policy/*.def tools/*.h tools/*.def \
@@ -47,12 +48,13 @@ TOOL_OBJ := $(TOOL_SRC:%.c=$(B)/tool/%.o)
 REACTOR_OBJ := $(REACTOR_SRC:%.c=$(B)/example/%.o)
 LAB_OBJ := $(LAB_SRC:%.c=$(B)/example/%.o)
 DIFF_OBJ := $(DIFF_SRC:%.c=$(B)/example/%.o)
+HUNT_OBJ := $(HUNT_SRC:%.c=$(B)/example/%.o)
 UNIT_BIN := $(UNIT_SRC:tests/unit/%.c=$(B)/unit/%)
 LOAD_BIN := $(LOAD_SRC:examples/load/%.c=$(B)/%)
 HELPER_BIN := $(HELPER_SRC:tests/helpers/%.c=$(B)/helpers/%)
 BENCH_BIN := $(BENCH_SRC:tests/bench/%.c=$(B)/bench/%)
 
-all: $(B)/libunspin.so $(B)/unspin $(B)/reactor $(LOAD_BIN) $(B)/lab $(B)/differential $(HELPER_BIN) \
+all: $(B)/libunspin.so $(B)/unspin $(B)/reactor $(LOAD_BIN) $(B)/lab $(B)/differential $(B)/hunt $(HELPER_BIN) \
 	$(BENCH_BIN)
 
 $(B)/libunspin.so: $(LIB_OBJ) $(B)/libunspin.map
@@ -79,6 +81,10 @@ $(B)/lab: $(LAB_OBJ)
 $(B)/differential: $(DIFF_OBJ)
 	@echo "  LINK $@"
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -pthread -o $@ $(DIFF_OBJ)
+
+$(B)/hunt: $(HUNT_OBJ)
+	@echo "  LINK $@"
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -pthread -o $@ $(HUNT_OBJ)
 
 $(LOAD_BIN): $(B)/%: examples/load/%.c $(HEADERS)
 	@echo "  CC   $@"
@@ -117,12 +123,12 @@ deps:
 	$(Q)tests/deps.sh
 
 check: all unit
-	$(Q)tests/run.sh unit contract lab differential transparency integration
+	$(Q)tests/run.sh unit contract lab differential transparency wakeups integration
 
 check-unit: unit
 	$(Q)tests/run.sh unit
 
-check-contract check-integration check-lab check-differential check-transparency: check-%: all
+check-contract check-integration check-lab check-differential check-transparency check-wakeups: check-%: all
 	$(Q)tests/run.sh $*
 
 check-layers:
@@ -185,10 +191,10 @@ clean:
 help:
 	@sed -n '2,7p' Makefile
 	@echo "# other targets: check-unit check-contract check-lab check-differential"
-	@echo "# check-transparency check-integration check-layers check-asan check-clang cost docs format"
+	@echo "# check-transparency check-wakeups check-integration check-layers check-asan check-clang cost docs format"
 	@echo "# install uninstall clean; V=1 shows commands"
 
--include $(LIB_OBJ:.o=.d) $(TOOL_OBJ:.o=.d) $(REACTOR_OBJ:.o=.d) $(LAB_OBJ:.o=.d) $(DIFF_OBJ:.o=.d) $(HELPER_BIN:=.d)
+-include $(LIB_OBJ:.o=.d) $(TOOL_OBJ:.o=.d) $(REACTOR_OBJ:.o=.d) $(LAB_OBJ:.o=.d) $(DIFF_OBJ:.o=.d) $(HUNT_OBJ:.o=.d) $(HELPER_BIN:=.d)
 
 # Ten minutes of random programs in every mode; prints the seed of any difference.
 fuzz:
@@ -200,5 +206,9 @@ soak-readers: all
 soak: all
 	$(Q)B=$(B) tests/differential/test_differential.py --minutes 10
 
+# Ten minutes of random wake-up worlds in every mode.
+soak-wakeups: all
+	$(Q)B=$(B) tests/wakeups/test_hunt.py --minutes 10
+
 .PHONY: all unit deps check check-unit check-contract check-integration check-lab check-layers \
-	check-differential check-transparency soak soak-readers fuzz check-asan check-clang demo cost results bench docs format install uninstall clean help
+	check-differential check-transparency check-wakeups soak soak-readers soak-wakeups fuzz check-asan check-clang demo cost results bench docs format install uninstall clean help

@@ -44,13 +44,20 @@ COLD int stretch_epoll_slow(uint64_t enter_ns, int64_t timeout_ns, int epfd,
 	    !wakeup_is_idle_before(&context->wakeup, thread_io_calls(), enter_ns))
 		return 0;
 	began = sys_now();
-	r = sys_call(SYS_ppoll, &set, 1, &t, mask, 8, 0);
+	/* The time between two polls that do not wait is under the thread's own mask, not the polls':
+	 * such a poll lets no signal in. */
+	r = sys_call(SYS_ppoll, &set, 1, &t, timeout_ns ? mask : NULL, 8, 0);
 	thread_add(TOTAL_STRETCHED_POLLS, 1);
 	thread_add(TOTAL_STRETCHED_NS, sys_now() - began);
 	if (sys_is_refusal(r))
 		stats_refused(&is_refused);
 	if (r == -EINTR)
 		context->stretch.us = context->stretch.idles = 0; /* its handler may have left work */
+	/* Where the host waits itself, it would have waited again by now, and heard of it there. */
+	if (r == -EINTR && timeout_ns) {
+		errno = EINTR;
+		return -1;
+	}
 	if (r <= 0)
 		return 0;
 	r = sys_call(SYS_epoll_pwait, epfd, events, max, 0, mask, 8);

@@ -6,7 +6,8 @@
  * counted, not treated.
  *
  * A signal, an event, or a refusal ends it, and the host is told what its own call said: nothing
- * yet. Keeps errno; holds no lock; raw system calls, so no cancellation point.
+ * yet; EINTR if it was a signal and the host's own call had waited. errno changes only then. Holds
+ * no lock; raw system calls, so no cancellation point.
  */
 #ifndef UNSPIN_STRETCH_H
 #define UNSPIN_STRETCH_H
@@ -25,7 +26,7 @@ void stretch_note(struct thread_context *context, unsigned seen, int64_t timeout
 int stretch_epoll_slow(uint64_t enter_ns, int64_t timeout_ns, int epfd, struct epoll_event *events,
 		       int max, const sigset_t *mask);
 
-/* The host's call found nothing: returns what the host is to see, 0 or a number of events. */
+/* The host's call found nothing: returns what the host is to see, 0, a number of events, or -1. */
 static inline int stretch_epoll(uint64_t enter_ns, int64_t timeout_ns, int epfd,
 				struct epoll_event *events, int max, const sigset_t *mask)
 {
