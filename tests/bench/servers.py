@@ -66,12 +66,12 @@ def argv(build, place, cell, variant, host, port):
             *variants.reactor_args(cell, variant)]
 
 
-def environment(build, place, variant):
+def environment(build, place, is_shimmed, settings=()):
     """Clean of what the caller has set, so that only the variant decides."""
     env = {k: v for k, v in os.environ.items()
            if not k.startswith("UNSPIN_") and k != "LD_PRELOAD"}
-    if variant.kind == "shim":
-        env.update(variant.settings, LD_PRELOAD=os.path.join(build, "libunspin.so"),
+    if is_shimmed:
+        env.update(settings, LD_PRELOAD=os.path.join(build, "libunspin.so"),
                    UNSPIN_STATS_DIR=os.path.join(place, "stats"))
     return env
 
@@ -126,11 +126,10 @@ def session_pids(session):
 class Server:
     """with Server(...) as server: load it. Afterwards life_switches is known, of all threads."""
 
-    def __init__(self, build, place, cell, variant, host, port):
-        self.address = host, port
-        self.is_shimmed = variant.kind == "shim"
-        self.argv = argv(build, place, cell, variant, host, port)
-        self.env = environment(build, place, variant)
+    def __init__(self, argv, env, place, address):
+        self.address = address
+        self.is_shimmed = "LD_PRELOAD" in env
+        self.argv, self.env = argv, env
         self.log_path = os.path.join(place, "server.log")
         self.note = ""
         self.life_switches = None
