@@ -35,12 +35,12 @@ LAB_SRC := $(wildcard tests/lab/*.c)
 TOOL_DEFS := $(if $(wildcard /usr/include/elfutils/libdwfl.h),-DUNSPIN_HAS_LIBDW)
 UNIT_SRC := $(wildcard tests/unit/test_*.c)
 HELPER_SRC := $(wildcard tests/helpers/*.c)
-BENCH_SRC := $(wildcard tests/bench/*.c)
+BENCH_SRC := $(wildcard tests/bench/*.c tests/bench/wakeups/*.c)
 DIFF_SRC := $(wildcard tests/differential/*.c)
 
 # What programs built in one step depend on beside their sources: any header or table.
 HEADERS := $(wildcard shim/*.h shim/*.def probes/*.h policy/*.h policy/*.def tools/*.h tools/*.def \
-	tests/unit/*.h tests/helpers/*.h examples/*/*.h)
+	tests/unit/*.h tests/helpers/*.h tests/bench/wakeups/*.h examples/*/*.h)
 
 LIB_OBJ := $(LIB_SRC:%.c=$(B)/lib/%.o)
 TOOL_OBJ := $(TOOL_SRC:%.c=$(B)/tool/%.o)
