@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""A server process inside the lab, with or without the shim, and what /proc tells of it."""
+"""A server process, with or without the shim, and what /proc tells of it."""
+import ctypes
 import os
 import random
 import signal
@@ -14,6 +15,7 @@ PYTHON = "/usr/bin/python3"
 TICKS = os.sysconf("SC_CLK_TCK")
 START_S = 10
 STOP_S = 10
+LIBC, PR_SET_PDEATHSIG = ctypes.CDLL(None), 1
 
 
 class Failed(Exception):
@@ -123,6 +125,11 @@ def session_pids(session):
             yield int(name)
 
 
+def end_with_runner():
+    """In the child: SIGTERM when the runner is gone, however it went. In a lab all ends anyway."""
+    LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
 class Server:
     """with Server(...) as server: load it. Afterwards life_switches is known, of all threads."""
 
@@ -137,7 +144,8 @@ class Server:
     def __enter__(self):
         with open(self.log_path, "wb") as log:
             self.process = subprocess.Popen(self.argv, env=self.env, stdout=log, stderr=log,
-                                            stdin=subprocess.DEVNULL, start_new_session=True)
+                                            stdin=subprocess.DEVNULL, start_new_session=True,
+                                            preexec_fn=end_with_runner)
         try:
             self.wait_until_ready()
             self.check_library()
