@@ -62,8 +62,8 @@ def variants_of_cells():
     ct.check_equal(names("out-16"), ["bare", "observe", "auto", "mask", "proper"], "a fault")
     ct.check_equal(names("redis"), ["bare", "auto"], "a control")
     proper = list(scenes.variants_of(CELLS["poll0"]))[-1]
-    ct.check_equal((proper.args_of(CELLS["poll0"]), proper.is_shimmed), (("--fault", "none"), False),
-                   "proper")
+    ct.check_equal((proper.args_of(CELLS["poll0"]), proper.is_shimmed),
+                   (("--fault", "none"), False), "proper")
     for cell in CELLS.values():
         for v in scenes.variants_of(cell):
             ct.check(v.is_shimmed or not v.settings, f"{cell.id} {v.name}: settings of no shim")

@@ -99,8 +99,10 @@ def counts_text(column):
 
 
 def ratio_of(column, to="bare"):
-    return lambda cell, by, name: (report.ratio_text(figures.ratios(by[name], by.get(to, {}), column))
-                                   if name != to else "1")
+    def text(cell, by, name):
+        return report.ratio_text(figures.ratios(by[name], by.get(to, {}), column)
+                                 ) if name != to else "1"
+    return text
 
 
 def unfairness(cell, by, name):
