@@ -155,7 +155,8 @@ bench: all
 # The wake-up policies in docs/RESULTS.md, about a quarter of an hour; resumable. QUICK=1: under four
 # minutes, reported in build/.
 bench-wakeups: all
-	$(Q)tests/contract/test_bench_wakeups.py > /dev/null
+	$(Q)said=$$(tests/contract/test_bench_wakeups.py cells variants plan verdicts report) || \
+		{ echo "$$said"; exit 1; }
 	$(Q)ret=0; tests/bench/wakeups/wakeups.py $(if $(QUICK),--quick) || ret=$$?; \
 		[ $$ret -le 1 ] || exit $$ret; \
 		tests/bench/wakeups/wakeups.py --report $(if $(QUICK),--quick) || exit $$?; exit $$ret
