@@ -345,6 +345,8 @@ def end_to_end():
         ct.check(waste[0] > 20 > waste[1], f"waits per request, bare and proper: {waste}")
         row = kept["asyncio-2", "observe", 1]
         ct.check(0.5 <= row["busiest"] <= 1 and row["waits"] > 0, json.dumps(row))
+        with open(os.path.join(top, "w.stat", "asyncio-2-observe")) as f:
+            ct.check(re.search(r"^accepts \d+$", f.read(), re.M), "totals were not kept")
         ct.check_equal(kept["asyncio-2", "bare", 1]["waits"], None, "waits nobody counted")
         ct.check(": 0 runs to do" in run().stdout, "a finished run was repeated")
         done = run("--report", "--output", output)

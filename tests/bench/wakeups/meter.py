@@ -7,6 +7,7 @@ nanoseconds: a host that polls every millisecond wastes less in a window than th
 /proc/PID/stat tell apart. Waits and events are of the server's whole life, which the load fills;
 they are the host's own where it counts (also alone), else the shim's.
 """
+import collections
 import json
 import os
 import subprocess
@@ -44,6 +45,23 @@ def shim_stats(build, server):
         return json.loads(done.stdout)
     except ValueError:
         raise servers.Failed(f"unspin stat: {(done.stdout + done.stderr)[-300:]!r}") from None
+
+
+def keep(path, stats, said):
+    """
+    For whoever asks whether a policy acted at all: what the shim counted, all processes together,
+    without what it never met; its waits thread by thread; and the host's own last words.
+    """
+    totals = collections.Counter()
+    for process in stats:
+        totals.update({name: value for name, value in process["totals"].items()
+                       if isinstance(value, int)})
+    lines = [f"{name} {value}" for name, value in totals.items() if value]
+    lines += [f"thread {t['name']} waits {t['waits']} events {t['wait_events']}"
+              for process in stats for t in process["threads"] if t["waits"]]
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(path, "w") as f:
+        f.write("\n".join([*lines, f"host {json.dumps(said)}", ""]))
 
 
 def per_wait(rows):

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """One run: a fresh server, its byte check or its load, and a row of the raw data."""
 import datetime
+import os
 import subprocess
 import time
 
@@ -33,10 +34,14 @@ COLUMNS = {
 
 
 class Bench:
-    """One cell's runs; shard_ports: of what runs behind the server."""
+    """
+    One cell's runs. shard_ports: of what runs behind the server; explain: directory that keeps
+    what the shim and the host counted in the last run of each variant.
+    """
 
-    def __init__(self, build, place, cell, shard_ports):
+    def __init__(self, build, place, cell, shard_ports, explain):
         self.build, self.place, self.cell, self.shard_ports = build, place, cell, shard_ports
+        self.explain = explain
 
     def server(self, variant):
         return hosts.Host(self.build, self.place, self.cell, variant, self.shard_ports)
@@ -60,8 +65,9 @@ class Bench:
             row = hosts.parse_load(self.cell, text, seconds)
             stats = meter.shim_stats(self.build, server)
         row.update(seconds=seconds, **used(row["requests"], *looks))
-        row.update(meter.counted(self.cell, hosts.last_words(server), stats,
-                                 row["requests"] + row["warm_requests"]))
+        said = hosts.last_words(server)
+        meter.keep(os.path.join(self.explain, f"{self.cell.id}-{variant.name}"), stats, said)
+        row.update(meter.counted(self.cell, said, stats, row["requests"] + row["warm_requests"]))
         row["note"] = ", ".join(filter(None, (row["note"], server.note)))
         return row
 

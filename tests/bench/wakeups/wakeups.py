@@ -164,7 +164,7 @@ def measure_cell(plan, cell, runs, sink):
         os.chmod(place, 0o755)
         hosts.prepare(place)
         with hosts.shards(place, cell) as ports:
-            bench, wrong = onerun.Bench(BUILD, place, cell, ports), {}
+            bench, wrong = onerun.Bench(BUILD, place, cell, ports, plan.options.explain), {}
             for name, round_ in runs:
                 began = time.monotonic()
                 if name in wrong:
@@ -237,6 +237,7 @@ def main(words):
     made_by = machine.made_by(BUILD, BUILT, SOURCES)
     path = os.path.abspath(options.csv or os.path.join(
         BUILD, "wakeups", f"{made_by}-x{options.scale:g}{'-quick' * options.quick}.csv"))
+    options.explain = os.path.splitext(path)[0] + ".stat"
     if options.list:
         print_list(plan)
         return 0
