@@ -59,6 +59,7 @@ struct counts {
 
 struct front {
 	int epoll_fd, ready_fd;
+	unsigned int next_link; /* of each shard's pool, for the next request */
 	struct counts counts;
 	pthread_mutex_t lock; /* of the queue */
 	struct client *head, **tail;
@@ -73,7 +74,7 @@ static struct {
 	long port, fronts, backs, pool, value_bytes;
 	const char *shards_text;
 
-	unsigned int shards, next_front, next_link;
+	unsigned int shards, next_front;
 	int listener;
 	size_t head_bytes, answer_bytes, reply_bytes, reply_head_bytes;
 	char head[256];
@@ -149,7 +150,7 @@ static void link_ask(struct link *link, struct client *client)
 
 static void client_request(struct client *client)
 {
-	unsigned int turn = host.next_link++ % (unsigned int)host.pool;
+	unsigned int turn = client->front->next_link++ % (unsigned int)host.pool;
 
 	client->is_busy = true;
 	atomic_store_explicit(&client->left, host.shards, memory_order_relaxed);
