@@ -35,13 +35,13 @@ LAB_SRC := $(wildcard tests/lab/*.c)
 TOOL_DEFS := $(if $(wildcard /usr/include/elfutils/libdwfl.h),-DUNSPIN_HAS_LIBDW)
 UNIT_SRC := $(wildcard tests/unit/test_*.c)
 HELPER_SRC := $(wildcard tests/helpers/*.c)
-BENCH_SRC := $(wildcard tests/bench/*.c)
+BENCH_SRC := $(wildcard tests/bench/*.c tests/bench/wakeups/*.c)
 DIFF_SRC := $(wildcard tests/differential/*.c)
 HUNT_SRC := $(wildcard tests/wakeups/hunt*.c)
 
 # What programs built in one step depend on beside their sources: any header or table.
 HEADERS := $(wildcard shim/*.h shim/*.def probes/*.h policy/*.h policy/*.def tools/*.h tools/*.def \
-	tests/unit/*.h tests/helpers/*.h examples/*/*.h)
+	tests/unit/*.h tests/helpers/*.h tests/bench/wakeups/*.h examples/*/*.h)
 
 LIB_OBJ := $(LIB_SRC:%.c=$(B)/lib/%.o)
 TOOL_OBJ := $(TOOL_SRC:%.c=$(B)/tool/%.o)
@@ -162,6 +162,15 @@ bench: all
 		tests/bench/matrix.py --report $(if $(QUICK),--quick) || exit $$?; \
 	done; exit $$ret
 
+# The wake-up policies in docs/RESULTS.md, about a quarter of an hour; resumable. QUICK=1: under four
+# minutes, reported in build/.
+bench-wakeups: all
+	$(Q)said=$$(tests/contract/test_bench_wakeups.py cells variants plan verdicts report) || \
+		{ echo "$$said"; exit 1; }
+	$(Q)ret=0; tests/bench/wakeups/wakeups.py $(if $(QUICK),--quick) || ret=$$?; \
+		[ $$ret -le 1 ] || exit $$ret; \
+		tests/bench/wakeups/wakeups.py --report $(if $(QUICK),--quick) || exit $$?; exit $$ret
+
 cost: all
 	$(Q)tests/bench/cost.py $(B)
 
@@ -191,7 +200,8 @@ clean:
 help:
 	@sed -n '2,7p' Makefile
 	@echo "# other targets: check-unit check-contract check-lab check-differential"
-	@echo "# check-transparency check-wakeups check-integration check-layers check-asan check-clang cost docs format"
+	@echo "# check-transparency check-wakeups check-integration check-layers check-asan check-clang cost"
+	@echo "# bench bench-wakeups soak soak-wakeups soak-readers fuzz docs format"
 	@echo "# install uninstall clean; V=1 shows commands"
 
 -include $(LIB_OBJ:.o=.d) $(TOOL_OBJ:.o=.d) $(REACTOR_OBJ:.o=.d) $(LAB_OBJ:.o=.d) $(DIFF_OBJ:.o=.d) $(HUNT_OBJ:.o=.d) $(HELPER_BIN:=.d)
@@ -211,4 +221,4 @@ soak-wakeups: all
 	$(Q)B=$(B) tests/wakeups/test_hunt.py --minutes 10
 
 .PHONY: all unit deps check check-unit check-contract check-integration check-lab check-layers \
-	check-differential check-transparency check-wakeups soak soak-readers soak-wakeups fuzz check-asan check-clang demo cost results bench docs format install uninstall clean help
+	check-differential check-transparency check-wakeups soak soak-readers soak-wakeups fuzz check-asan check-clang demo cost results bench bench-wakeups docs format install uninstall clean help

@@ -66,9 +66,13 @@ enum wake_verdict wake_listener_look(struct wake_listener *listener, int is_forc
  * and any event ends it. What it must not delay is work handed over without a descriptor: the
  * host shows that by doing something right after a stretched poll that found nothing. Each time,
  * twice as many idle polls are needed before the next stretch; each event that ends one halves
- * that again.
+ * that again: a host whose work always comes as events, and which polls between them, is soon
+ * stretched after WAKE_STRETCH_LEAST. A poll that waits for a while itself is a longer look: it
+ * counts as that many.
  */
 #define WAKE_STRETCH_AFTER 1024 /* idle polls in a row: longer than hosts spin before they sleep */
+#define WAKE_STRETCH_LEAST 64	 /* libuv polls 48 times after a full array of events */
+#define WAKE_STRETCH_POLL_US 16	 /* a poll of 1 ms counts as 63: 16 of them */
 #define WAKE_STRETCH_TRUST 4096 /* stretched polls without a doubt that halve the need as well */
 #define WAKE_STRETCH_AFTER_MAX (1u << 20)
 #define WAKE_STRETCH_US 20 /* below, going to sleep costs more than it saves */
@@ -81,7 +85,9 @@ struct wake_stretch {
 
 enum wake_poll { WAKE_POLL_IDLE, WAKE_POLL_EVENTS, WAKE_POLL_WORK };
 
-/* A wait has returned: again nothing, events, or nothing but the host had worked before it. */
-void wake_stretch_wait(struct wake_stretch *stretch, enum wake_poll was, uint32_t max_us);
+/* A wait has returned: again nothing, events, or nothing but the host had worked before it.
+ * asked_us: the host's own timeout, of an idle one. */
+void wake_stretch_wait(struct wake_stretch *stretch, enum wake_poll was, uint32_t asked_us,
+		       uint32_t max_us);
 
 #endif

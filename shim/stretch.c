@@ -25,7 +25,8 @@ void stretch_note(struct thread_context *context, unsigned seen, int64_t timeout
 		wake_stretch_wait(&context->stretch,
 				  seen & WAKEUP_IDLE ? WAKE_POLL_IDLE
 				  : is_short	     ? WAKE_POLL_WORK
-						     : WAKE_POLL_EVENTS, max_us);
+						     : WAKE_POLL_EVENTS,
+				  is_short ? (uint32_t)(timeout_ns / 1000) : 0, max_us);
 }
 
 COLD int stretch_epoll_slow(uint64_t enter_ns, int64_t timeout_ns, int epfd,

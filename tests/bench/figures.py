@@ -70,6 +70,16 @@ def not_above(of, to, name):
                 of.low <= to.high)
 
 
+def not_below(of, to, name):
+    """The same of a rate: within RATE_LIMIT, or the median within the other's own runs."""
+    ratio = ratios(of, to, name)
+    of, to = (spread([row[name] for row in rows.values()]) for rows in (of, to))
+    if not ratio:
+        return ""
+    return word(ratio.count, ratio.middle >= RATE_LIMIT or of.middle >= to.low,
+                of.high >= to.low)
+
+
 def throughput(cell):
     """
     The column that says how much was served. With a mix of requests it is bytes, not answers: a

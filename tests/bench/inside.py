@@ -44,7 +44,9 @@ class Bench:
     def server(self, variant):
         self.port += 1
         shutil.rmtree(os.path.join(self.place, "stats"), ignore_errors=True)
-        return servers.Server(self.build, self.place, self.cell, variant, self.host, self.port)
+        argv = servers.argv(self.build, self.place, self.cell, variant, self.host, self.port)
+        env = servers.environment(self.build, self.place, variant.kind == "shim", variant.settings)
+        return servers.Server(argv, env, self.place, (self.host, self.port))
 
     def verify(self, variant):
         with self.server(variant) as server:

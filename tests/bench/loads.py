@@ -101,13 +101,26 @@ def parse_timed(cell, text, seconds):
                     if late_s > LATE * seconds else ""}
 
 
-def collect(process, seconds, on_open):
-    """The output after the line that says the window is open (timedload) or at once (others)."""
-    on_open()
+def run_client(argv, seconds, on_open, says_window=True):
+    """
+    What a client prints, from its "window" line on where it says one. on_open is called then, or
+    at once.
+    """
+    process = subprocess.Popen(argv, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     try:
+        said = ""
+        while says_window and (line := process.stdout.readline()) != "window\n":
+            said += line
+            if not line:
+                raise servers.Failed(f"the client never began: {said[-300:]!r}")
+        on_open()
         return process.communicate(timeout=seconds + EXTRA_S)[0]
     except subprocess.TimeoutExpired:
         raise servers.Failed(f"the load did not end within {seconds + EXTRA_S:g} s") from None
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
 
 
 def run_load(client_name, build, cell, client, address, seconds, warmup, on_open):
@@ -115,19 +128,7 @@ def run_load(client_name, build, cell, client, address, seconds, warmup, on_open
     is_timed = client_name == "timed"
     argv = (timed_argv(build, cell, address, seconds, warmup) if is_timed
             else load_argv(cell, address, math.ceil(seconds)))
-    process = subprocess.Popen([*client, *argv], text=True, stdout=subprocess.PIPE,
-                               stderr=subprocess.STDOUT)
-    try:
-        said = ""
-        while is_timed and (line := process.stdout.readline()) != "window\n":
-            said += line
-            if not line:
-                raise servers.Failed(f"timedload: {said[-300:]!r}")
-        out = collect(process, seconds, on_open)
-    finally:
-        if process.poll() is None:
-            process.kill()
-            process.wait()
+    out = run_client([*client, *argv], seconds, on_open, says_window=is_timed)
     if is_timed:
         return parse_timed(cell, out[out.find("{"):], seconds)
     found = parse_redisload(out) if cell.host == "redis" else parse_wrk(out)
@@ -159,17 +160,21 @@ def verify_argvs(build, place, cell, address):
     return argvs
 
 
+def need_right_answers(argv):
+    """Of a client that compares bytes: slowread, or redisload.py verify."""
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=60 + EXTRA_S)
+    try:
+        said = json.loads(done.stdout)
+    except ValueError:
+        said = {}
+    if done.returncode or said.get("mismatches", 1) or said.get("errors", 1):
+        raise servers.Failed(f"wrong answers: {(done.stdout + done.stderr).strip()[-300:]}")
+
+
 def verify(build, place, cell, client, address):
     """Raises Failed unless every byte is right."""
     for argv in verify_argvs(build, place, cell, address):
-        done = subprocess.run([*client, *argv], capture_output=True, text=True,
-                              timeout=60 + EXTRA_S)
-        try:
-            said = json.loads(done.stdout)
-        except ValueError:
-            said = {}
-        if done.returncode or said.get("mismatches", 1) or said.get("errors", 1):
-            raise servers.Failed(f"wrong answers: {(done.stdout + done.stderr).strip()[-300:]}")
+        need_right_answers([*client, *argv])
 
 
 def settle(cell, client, address, place):

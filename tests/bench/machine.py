@@ -63,7 +63,7 @@ def compiler(binary):
 def programs():
     versions = {
         "wrk": r"wrk (\S+)", "nginx": r"nginx/(\S+)", "redis-server": r"v=(\S+)",
-        "/usr/bin/python3": r"Python (\S+)",
+        "/usr/bin/python3": r"Python (\S+)", "node": r"v(\S+)",
     }
     for name, pattern in versions.items():
         found = re.search(pattern, said(name, "-v" if name in ("wrk", "nginx") else "--version"))
@@ -100,17 +100,21 @@ MEASURED = ("libunspin.so", "reactor")  # of the build directory
 MEASURING = ("cells.py", "variants.py", "inside.py", "servers.py", "loads.py")
 
 
+def made_by(build, built, sources):
+    """Of what was measured and what measured it. Sources: paths below the root."""
+    return digest(*(os.path.join(build, name) for name in built),
+                  *(os.path.join(ROOT, name) for name in sources))[:12]
+
+
 def data_path(build, seconds, warmup, suffix=""):
     """
     Another library, reactor, way of measuring or length of run is another file. Another commit is
     not: results of one part may be committed before the next is measured.
     """
-    here = os.path.dirname(os.path.abspath(__file__))
-    made_by = digest(*(os.path.join(build, name) for name in MEASURED),
-                     *(os.path.join(here, name) for name in MEASURING),
-                     os.path.join(ROOT, "examples", "load", "timedload.c"))
-    return os.path.join(build, "matrix",
-                        f"{made_by[:12]}-{seconds:g}s-warm{warmup:g}{suffix}.csv")
+    sources = [*(os.path.join("tests", "bench", name) for name in MEASURING),
+               os.path.join("examples", "load", "timedload.c")]
+    return os.path.join(build, "matrix", f"{made_by(build, MEASURED, sources)}-{seconds:g}s"
+                        f"-warm{warmup:g}{suffix}.csv")
 
 
 def is_stale(build):

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""A server process inside the lab, with or without the shim, and what /proc tells of it."""
+"""A server process, with or without the shim, and what /proc tells of it."""
+import ctypes
 import os
 import random
 import signal
@@ -14,6 +15,7 @@ PYTHON = "/usr/bin/python3"
 TICKS = os.sysconf("SC_CLK_TCK")
 START_S = 10
 STOP_S = 10
+LIBC, PR_SET_PDEATHSIG = ctypes.CDLL(None), 1
 
 
 class Failed(Exception):
@@ -66,12 +68,12 @@ def argv(build, place, cell, variant, host, port):
             *variants.reactor_args(cell, variant)]
 
 
-def environment(build, place, variant):
+def environment(build, place, is_shimmed, settings=()):
     """Clean of what the caller has set, so that only the variant decides."""
     env = {k: v for k, v in os.environ.items()
            if not k.startswith("UNSPIN_") and k != "LD_PRELOAD"}
-    if variant.kind == "shim":
-        env.update(variant.settings, LD_PRELOAD=os.path.join(build, "libunspin.so"),
+    if is_shimmed:
+        env.update(settings, LD_PRELOAD=os.path.join(build, "libunspin.so"),
                    UNSPIN_STATS_DIR=os.path.join(place, "stats"))
     return env
 
@@ -123,14 +125,18 @@ def session_pids(session):
             yield int(name)
 
 
+def end_with_runner():
+    """In the child: SIGTERM when the runner is gone, however it went. In a lab all ends anyway."""
+    LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
 class Server:
     """with Server(...) as server: load it. Afterwards life_switches is known, of all threads."""
 
-    def __init__(self, build, place, cell, variant, host, port):
-        self.address = host, port
-        self.is_shimmed = variant.kind == "shim"
-        self.argv = argv(build, place, cell, variant, host, port)
-        self.env = environment(build, place, variant)
+    def __init__(self, argv, env, place, address):
+        self.address = address
+        self.is_shimmed = "LD_PRELOAD" in env
+        self.argv, self.env = argv, env
         self.log_path = os.path.join(place, "server.log")
         self.note = ""
         self.life_switches = None
@@ -138,7 +144,8 @@ class Server:
     def __enter__(self):
         with open(self.log_path, "wb") as log:
             self.process = subprocess.Popen(self.argv, env=self.env, stdout=log, stderr=log,
-                                            stdin=subprocess.DEVNULL, start_new_session=True)
+                                            stdin=subprocess.DEVNULL, start_new_session=True,
+                                            preexec_fn=end_with_runner)
         try:
             self.wait_until_ready()
             self.check_library()

@@ -10,7 +10,7 @@ NATIVE = dict(LD_PRELOAD=None)
 ACTING = (dict(mode="adapt", UNSPIN_WAKE="auto"), dict(mode="adapt", UNSPIN_WAKE="stretch"))
 OFF = (dict(mode="adapt", UNSPIN_WAKE="off"), dict(mode="adapt", UNSPIN_WAKE="exclusive"),
        dict(mode="observe", UNSPIN_WAKE="stretch"))
-LONG = 5000  # us: the longest allowed, so that what is wrongly kept waiting shows
+LONG = 5000  # us: ten times the default, so that what is wrongly kept waiting shows
 
 
 def run(scenario, **settings):

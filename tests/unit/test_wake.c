@@ -128,7 +128,7 @@ static void window_another_process_has_just_moved_is_empty(void **unused)
 static uint32_t waits(struct wake_stretch *s, unsigned n, enum wake_poll was)
 {
 	while (n--)
-		wake_stretch_wait(s, was, 500);
+		wake_stretch_wait(s, was, 0, 500);
 	return s->us;
 }
 
@@ -155,8 +155,45 @@ static void stretch_doubles_up_to_the_bound(void **unused)
 		assert_int_equal(waits(&s, 1, WAKE_POLL_IDLE), us[i]);
 	assert_int_equal(waits(&s, 10 * WAKE_STRETCH_TRUST, WAKE_POLL_IDLE), 500);
 	assert_int_equal(waits(&s, 1, WAKE_POLL_EVENTS), 0);
-	assert_int_equal(waits(&s, WAKE_STRETCH_AFTER - 1, WAKE_POLL_IDLE), 0);
+	assert_int_equal(waits(&s, WAKE_STRETCH_AFTER / 2 - 1, WAKE_POLL_IDLE), 0);
 	assert_int_equal(waits(&s, 1, WAKE_POLL_IDLE), 20);
+}
+
+static void events_that_end_stretches_make_them_come_sooner(void **unused)
+{
+	struct wake_stretch s = { 0 };
+	unsigned n;
+
+	(void)unused;
+	for (n = WAKE_STRETCH_AFTER; n >= WAKE_STRETCH_LEAST; n /= 2) {
+		assert_int_equal(waits(&s, n - 1, WAKE_POLL_IDLE), 0);
+		assert_int_equal(waits(&s, 1, WAKE_POLL_IDLE), 20);
+		assert_int_equal(waits(&s, 1, WAKE_POLL_EVENTS), 0);
+	}
+	/* Not below; and one doubt ends the trust. */
+	assert_int_equal(waits(&s, WAKE_STRETCH_LEAST - 1, WAKE_POLL_IDLE), 0);
+	assert_int_equal(waits(&s, 1, WAKE_POLL_IDLE), 20);
+	assert_int_equal(waits(&s, 1, WAKE_POLL_WORK), 0);
+	assert_int_equal(waits(&s, WAKE_STRETCH_AFTER - 1, WAKE_POLL_IDLE), 0);
+	/* Events that end no stretch say nothing. */
+	waits(&s, 1, WAKE_POLL_EVENTS);
+	assert_int_equal(waits(&s, WAKE_STRETCH_AFTER - 1, WAKE_POLL_IDLE), 0);
+}
+
+static void polls_that_wait_themselves_count_as_long_looks(void **unused)
+{
+	static const uint32_t us[] = { 2020, 4040, 8080, 16160, 20000, 20000 };
+	struct wake_stretch s = { 0 };
+
+	(void)unused;
+	for (int i = 0; i < 16; i++) { /* of 63 each: 1008 */
+		wake_stretch_wait(&s, WAKE_POLL_IDLE, 1000, 20000);
+		assert_int_equal(s.us, 0);
+	}
+	for (size_t i = 0; i < COUNT_OF(us); i++) {
+		wake_stretch_wait(&s, WAKE_POLL_IDLE, 1000, 20000);
+		assert_int_equal(s.us, us[i]);
+	}
 }
 
 static void work_that_came_late_makes_stretches_rarer(void **unused)
@@ -193,6 +230,8 @@ int main(void)
 		cmocka_unit_test(few_idle_polls_are_not_stretched),
 		cmocka_unit_test(stretch_doubles_up_to_the_bound),
 		cmocka_unit_test(work_that_came_late_makes_stretches_rarer),
+		cmocka_unit_test(events_that_end_stretches_make_them_come_sooner),
+		cmocka_unit_test(polls_that_wait_themselves_count_as_long_looks),
 	};
 
 	return cmocka_run_group_tests_name("wake", tests, NULL, NULL);
