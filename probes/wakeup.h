@@ -57,7 +57,7 @@ unsigned wakeup_wait(struct wakeup_state *state, const struct wait_event *event)
  * Events delivered for one socket and not used yet. Written by whichever thread handles the
  * socket; each word is independent, so no lock.
  */
-enum { READY_IN = 1, READY_OUT = 2 };
+enum { READY_IN = 1, READY_OUT = 2, READY_BY_POLL = 4 /* told by poll or select, by no set */ };
 
 /* The bits a returned epoll or poll mask leaves pending. Only pure wake-ups count: an error or
  * hang-up explains itself, and EPOLLOUT beside EPOLLIN cost no wake-up of its own. */

@@ -333,12 +333,13 @@ static int is_inability(int error)
 int exclusive_accepted(int fd, struct fdrec *rec, int returned, int error)
 {
 	struct watch *w = watch_own(fd, thread_self.id);
-	int had_event, is_wanted, is_turn, is_unable;
+	int had_event, is_wanted, is_turn, is_unable, set;
 	uint64_t signals;
 
 	if (!w)
-		return 0;
+		return -1;
 	had_event = w->is_pending;
+	set = had_event ? watch_epfd(w) : -1;
 	w->is_pending = 0;
 	is_unable = returned < 0 && is_inability(error);
 	if (had_event && !is_unable)
@@ -352,10 +353,10 @@ int exclusive_accepted(int fd, struct fdrec *rec, int returned, int error)
 		is_wanted = w->is_exclusive;
 	is_turn = w->is_exclusive && w->taken >= WAKE_TURN && !(w->mask & EPOLLET);
 	if (likely(is_wanted == w->is_exclusive && !is_turn && !(is_unable && w->is_exclusive)))
-		return had_event;
+		return set;
 	/* Only after an event with the data that was registered: then that is still so. */
 	if ((!had_event && !is_unable) || !watch_lock(&signals, 0))
-		return had_event;
+		return set;
 	if (watch_own(fd, thread_self.id) == w) {
 		if (is_unable)
 			pass_on(w);
@@ -368,7 +369,7 @@ int exclusive_accepted(int fd, struct fdrec *rec, int returned, int error)
 	}
 	watch_unlock(signals);
 	store_relaxed(&rec->socket->watchers, load_relaxed(&w->listener->watchers));
-	return had_event;
+	return set;
 }
 
 COLD void exclusive_closing(int fd, enum fd_kind kind)

@@ -55,8 +55,8 @@ int exclusive_delivered(int epfd, struct fdrec *rec);
 void exclusive_settle(int epfd, struct fdrec *rec);
 
 /*
- * An accept returned: a descriptor, or -1 with `error`. Returns 1 when an event of this thread's
- * set preceded it.
+ * An accept returned: a descriptor, or -1 with `error`. Returns this thread's set when an event of
+ * it preceded, else -1.
  */
 int exclusive_accepted(int fd, struct fdrec *rec, int returned, int error);
 

@@ -310,6 +310,12 @@ out:
 	return returned;
 }
 
+/* The set whose event is pending, which is that of the latest registration; -1: none. */
+static int told_by(const struct fdrec *rec)
+{
+	return load_relaxed(&rec->pending) & READY_BY_POLL ? -1 : load_relaxed(&rec->epoll_fd);
+}
+
 COLD ssize_t observe_read_slow(int fd, ssize_t returned, int is_recv)
 {
 	struct guard g = guard_enter();
@@ -327,6 +333,7 @@ COLD ssize_t observe_read_slow(int fd, ssize_t returned, int is_recv)
 	if (ready_is_dry(load_relaxed(&rec->pending), is_again)) {
 		thread_add(TOTAL_DRY_IN, 1);
 		count_add(&rec->socket->dry_in, 1);
+		count_add(&epoll_row_of(told_by(rec))->dry_in, 1);
 	}
 	store_relaxed(&rec->pending, 0);
 	/* Data, or the peer's end: either way the response before it is complete. */
@@ -356,7 +363,7 @@ void observe_accept(int listener, int returned, const struct sockaddr *peer, soc
 	struct guard g = guard_enter();
 	int is_again = returned < 0 && (g.saved_errno == EAGAIN || g.saved_errno == EWOULDBLOCK);
 	struct fdrec *rec;
-	int had_event;
+	int set;
 
 	if (!unspin_is_on)
 		goto out;
@@ -367,13 +374,14 @@ void observe_accept(int listener, int returned, const struct sockaddr *peer, soc
 		goto out;
 	thread_claim();
 	/* Where several threads watch one listener, `pending` is whichever was told last. */
-	had_event = exclusive_is_on && exclusive_accepted(listener, rec, returned, g.saved_errno);
+	set = exclusive_is_on ? exclusive_accepted(listener, rec, returned, g.saved_errno) : -1;
 	if (returned >= 0) {
 		thread_add(TOTAL_ACCEPTS, 1);
 		count_add(&rec->socket->accepts, 1);
-	} else if (ready_is_dry(load_relaxed(&rec->pending), is_again) || (had_event && is_again)) {
+	} else if (ready_is_dry(load_relaxed(&rec->pending), is_again) || (set >= 0 && is_again)) {
 		thread_add(TOTAL_HERD_ACCEPTS, 1);
 		count_add(&rec->socket->herd_accepts, 1);
+		count_add(&epoll_row_of(set >= 0 ? set : told_by(rec))->herd_accepts, 1);
 	}
 	store_relaxed(&rec->pending, 0);
 out:

@@ -183,7 +183,7 @@ static inline void deliver(struct fdrec *rec, int epfd, uint32_t mask)
 		    exclusive_delivered(epfd, rec))
 			note(rec, epfd);
 	}
-	pending = ready_from_mask(mask);
+	pending = ready_from_mask(mask) | (epfd < 0 ? READY_BY_POLL : 0);
 	store_relaxed(&rec->pending, pending);
 	if (unlikely(pending & READY_OUT))
 		note_out(rec, epfd);

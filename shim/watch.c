@@ -25,8 +25,14 @@ struct shared_row {
 static struct shared_row *page;
 static uint32_t lock;
 
-/* Yields before the host's call goes on without the lock: a holder needs a few microseconds. */
-#define LOCK_TRIES 1000
+/*
+ * A holder needs a few microseconds, but it may lose the processor: then yielding is over sooner
+ * than its next turn comes (seen with two busy threads on two cores), and what follows are short
+ * sleeps, 0.15 s in all. Without the lock the host would be told of EPOLLEXCLUSIVE: EINVAL.
+ */
+#define LOCK_YIELDS   1000
+#define LOCK_SLEEPS   1000
+#define LOCK_SLEEP_NS 100000
 
 /* Blocked, they would end the process; SIGSYS is what some sandboxes answer calls by. */
 #define SYNCHRONOUS                                                                         \
@@ -37,7 +43,8 @@ int watch_lock(uint64_t *ret_signals, int may_wait)
 {
 	static uint8_t is_refused;
 	uint64_t all = ~SYNCHRONOUS;
-	unsigned tries = may_wait ? LOCK_TRIES : 1;
+	static const struct timespec moment = { 0, LOCK_SLEEP_NS };
+	unsigned tries = may_wait ? LOCK_YIELDS + LOCK_SLEEPS : 1;
 	uint32_t expected;
 
 	if (sys_call(SYS_rt_sigprocmask, SIG_BLOCK, &all, ret_signals, 8, 0, 0) < 0) {
@@ -48,8 +55,10 @@ int watch_lock(uint64_t *ret_signals, int may_wait)
 		expected = 0;
 		if (cas_acq_rel(&lock, &expected, 1))
 			return 1;
-		if (tries > 1)
+		if (tries > LOCK_SLEEPS)
 			sys_call(SYS_sched_yield, 0, 0, 0, 0, 0, 0);
+		else if (tries > 1)
+			sys_call(SYS_ppoll, NULL, 0, &moment, NULL, 8, 0);
 	}
 	sys_call(SYS_rt_sigprocmask, SIG_SETMASK, ret_signals, NULL, 8, 0, 0);
 	return 0;

@@ -12,7 +12,7 @@
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 
-#define LOOK_MS 300	/* thrice what the library waits for a note that may be late */
+#define LOOK_MS 300 /* thrice what the library waits for a note that may be late */
 #define FOREIGN 0xf0e1d2c3b4a59687ull
 
 static int set, pair[2];
@@ -297,13 +297,16 @@ static void inherited(void)
 	MUST(waitpid(child, &status, 0) == child && status == 0);
 }
 
-#define S(name) { #name, name }
+#define S(name)                                                                                    \
+	{                                                                                          \
+#name, name                                                                        \
+	}
 static const struct {
 	const char *name;
 	void (*run)(void);
-} scenarios[] = { S(io_uring), S(raw),	    S(raw_by_number), S(by_the_child), S(treated),
-		  S(left_alone), S(two_sets), S(outlived),      S(closed_unseen), S(many),
-		  S(other_thread), S(inherited) };
+} scenarios[] = { S(io_uring),	    S(raw),	   S(raw_by_number), S(by_the_child),
+		  S(treated),	    S(left_alone), S(two_sets),	     S(outlived),
+		  S(closed_unseen), S(many),	   S(other_thread),  S(inherited) };
 
 int main(int argc, char **argv)
 {

@@ -214,7 +214,8 @@ static void polls_keep_out(void)
 	fact("handled", (uint64_t)handled);
 }
 
-/* Short waits, stretched where stretch_max_us is longer: the handler runs in a wait, which says so. */
+/* Short waits, stretched where stretch_max_us is longer: the handler runs in a wait, which says so.
+ */
 static void short_waits(void)
 {
 	struct sender s = { 1500000, 20000, 25, 1 };
@@ -230,7 +231,10 @@ static void short_waits(void)
 	fact("handled_in_wait", (uint64_t)handled_in_wait);
 }
 
-#define S(name) { #name, name }
+#define S(name)                                                                                    \
+	{                                                                                          \
+#name, name                                                                        \
+	}
 static const struct {
 	const char *name;
 	void (*run)(void);

@@ -72,8 +72,8 @@ static void prepare(struct loop *l)
 	}
 	l->timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK);
 	MUST(l->timer >= 0 && epoll_ctl(l->set, EPOLL_CTL_ADD, l->timer, &in) == 0);
-	t.it_interval = (struct timespec){ l->period_us / 1000000,
-					   (long)(l->period_us % 1000000) * 1000 };
+	t.it_interval =
+		(struct timespec){ l->period_us / 1000000, (long)(l->period_us % 1000000) * 1000 };
 	t.it_value = (struct timespec){ (time_t)(begin / 1000000000) + t.it_interval.tv_sec,
 					(long)(begin % 1000000000) + t.it_interval.tv_nsec };
 	if (t.it_value.tv_nsec >= 1000000000) {

@@ -17,9 +17,9 @@
 
 #include "hunt.h"
 
-#define HANG_MS 3000
-#define LATE_PART 3 /* of that: who asked for 1 ms at most */
-#define LOOK_US 1000
+#define HANG_MS	    3000
+#define LATE_PART   3 /* of that: who asked for 1 ms at most */
+#define LOOK_US	    1000
 #define LOOK_MS_MAX 20 /* of our own clock: a machine that stood still is no hang */
 
 struct options {
@@ -94,8 +94,8 @@ static int is_stuck(unsigned ms, unsigned hang_ms)
 
 	for (unsigned n = 0; n < plan.channels; n++) {
 		struct channel_state *s = &board->channel[n];
-		int is_open = get(&s->produced) != get(&s->consumed) ||
-			      get(&s->owed) != get(&s->acked);
+		int is_open =
+			get(&s->produced) != get(&s->consumed) || get(&s->owed) != get(&s->acked);
 
 		moves += get(&s->moved);
 		if (!has_stood(&channels[n], get(&s->moved), is_open, ms, hang_ms))
@@ -109,9 +109,10 @@ static int is_stuck(unsigned ms, unsigned hang_ms)
 	for (unsigned n = 0; n < plan.consumers; n++) {
 		struct consumer_state *s = &board->consumer[n];
 
-		if (!has_stood(&consumers[n], get(&s->waits), plan.consumer[n].patience != FOR_EVER &&
-			       get(&s->is_waiting) && !get(&s->has_ended), ms,
-			       hang_ms / LATE_PART))
+		if (!has_stood(&consumers[n], get(&s->waits),
+			       plan.consumer[n].patience != FOR_EVER && get(&s->is_waiting) &&
+				       !get(&s->has_ended),
+			       ms, hang_ms / LATE_PART))
 			continue;
 		snprintf(text, sizeof(text), "late: consumer %u asked for at most 1 ms", n);
 		violation(text);
@@ -217,7 +218,8 @@ int main(int argc, char **argv)
 	if (!has_seed && optind == argc - 1 && (has_seed = 1))
 		o.seed = strtoull(argv[optind], NULL, 10);
 	if (has_seed != 1) {
-		fprintf(stderr, "usage: hunt [--preload LIBRARY] [--hang MS] [--describe] [--seed] N\n");
+		fprintf(stderr,
+			"usage: hunt [--preload LIBRARY] [--hang MS] [--describe] [--seed] N\n");
 		return 2;
 	}
 	plan_make(o.seed);

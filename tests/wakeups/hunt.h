@@ -63,11 +63,11 @@ struct consumer_plan {
 	int8_t set; /* -1: polls the channels of polled[] */
 	enum wait_kind wait;
 	enum patience patience;
-	uint8_t room;	  /* events per wait */
-	uint8_t is_slow;  /* pauses before it takes what it was told of */
-	uint8_t is_churning; /* registers anew at times */
+	uint8_t room;	      /* events per wait */
+	uint8_t is_slow;      /* pauses before it takes what it was told of */
+	uint8_t is_churning;  /* registers anew at times */
 	enum leaving leaving; /* at a listener's event, once */
-	uint16_t polled; /* bits of channels */
+	uint16_t polled;      /* bits of channels */
 };
 
 struct plan {

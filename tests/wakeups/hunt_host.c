@@ -202,7 +202,8 @@ static unsigned thread_count;
 
 static void start(void *(*function)(void *), unsigned number)
 {
-	MUST(pthread_create(&threads[thread_count++], NULL, function, (void *)(uintptr_t)number) == 0);
+	MUST(pthread_create(&threads[thread_count++], NULL, function, (void *)(uintptr_t)number) ==
+	     0);
 }
 
 static unsigned fork_processes(void)

@@ -110,7 +110,8 @@ static int has_process(int set)
 static int set_of_threads(void)
 {
 	for (unsigned tries = 0; tries < 16; tries++) {
-		int s = (int)draw(plan.sets), top = plan.set[s].inside >= 0 ? plan.set[s].inside : s;
+		int s = (int)draw(plan.sets),
+		    top = plan.set[s].inside >= 0 ? plan.set[s].inside : s;
 
 		if (plan.set[s].owner < 0 && !has_process(top))
 			return s;
@@ -218,7 +219,8 @@ static int has_other_consumer(unsigned channel, unsigned set)
 		int stays = 0;
 
 		for (unsigned c = 0; c < plan.consumers; c++)
-			stays |= plan.consumer[c].set == reg->set && plan.consumer[c].leaving == STAYS;
+			stays |= plan.consumer[c].set == reg->set &&
+				 plan.consumer[c].leaving == STAYS;
 		if (reg->channel == channel && reg->set != set && stays)
 			return 1;
 	}
@@ -270,7 +272,7 @@ void plan_make(uint64_t seed)
 	for (unsigned c = 0; c < plan.consumers; c++)
 		for (unsigned n = 0; n < plan.channels; n++)
 			if (plan.channel[n].kind == SIGNAL && plan.consumer[c].is_process)
-				plan.consumer[c].polled &= (uint16_t)~(1u << n);
+				plan.consumer[c].polled &= (uint16_t) ~(1u << n);
 	plan_answers();
 	plan_leavers();
 	plan.producers = 1 + draw(PRODUCERS_MAX);
@@ -283,8 +285,8 @@ void plan_make(uint64_t seed)
 	plan.quiet_ms = one_in(32) ? 400 : 0;
 }
 
-static const char *const kinds[] = { "pipe", "unix", "tcp", "eventfd", "semaphore", "timerfd",
-				     "signalfd", "listener" };
+static const char *const kinds[] = { "pipe",	  "unix",    "tcp",	 "eventfd",
+				     "semaphore", "timerfd", "signalfd", "listener" };
 
 const char *plan_channel(unsigned c)
 {
@@ -306,8 +308,9 @@ const char *plan_channel(unsigned c)
 
 void plan_describe(FILE *out)
 {
-	static const char *const waits[] = { "epoll_wait", "epoll_pwait", "epoll_pwait2",
-					     "poll of the set", "poll", "ppoll", "select" };
+	static const char *const waits[] = { "epoll_wait",	"epoll_pwait", "epoll_pwait2",
+					     "poll of the set", "poll",	       "ppoll",
+					     "select" };
 	static const char *const times[] = { "0", "1 ms", "for ever" };
 	static const char *const leaves[] = { "", ", unregisters", ", disarms", ", closes" };
 

@@ -41,8 +41,10 @@ int reg_of(unsigned set, uint64_t data)
 
 uint32_t reg_mask(const struct reg_plan *r)
 {
-	static const uint32_t styles[] = { [EDGE] = EPOLLET, [ONESHOT] = EPOLLONESHOT,
-					   [EXCLUSIVE] = EPOLLEXCLUSIVE, [LEVEL] = 0 };
+	static const uint32_t styles[] = { [EDGE] = EPOLLET,
+					   [ONESHOT] = EPOLLONESHOT,
+					   [EXCLUSIVE] = EPOLLEXCLUSIVE,
+					   [LEVEL] = 0 };
 	const struct channel_plan *c = &plan.channel[r->channel];
 	const struct channel_state *state = &board->channel[r->channel];
 	int is_owed = get(&state->owed) != get(&state->acked);

@@ -27,7 +27,8 @@ from wakeups import *
 
 PROGRAM = os.path.join(B, "hunt")
 SHORT_S = 15
-BASE_SEEDS = range(20)
+# The last two once found that a host's MOD was told of our EPOLLEXCLUSIVE (watch_lock).
+BASE_SEEDS = (*range(20), 95270679679, 95270679527)
 MUTANT_SEEDS = 150
 CONTROL_SEEDS = 30
 HANG_MS = 1000  # for mutants, which are meant to hang
