@@ -2,6 +2,7 @@
 /* Waits. All forms are wrapped or none: a spin ends at whichever the host uses. */
 #include "hooks.h"
 
+#include "mask.h"
 #include "stretch.h"
 #include "wait.h"
 
@@ -10,22 +11,34 @@
 
 int epoll_wait(int epfd, struct epoll_event *events, int max, int timeout)
 {
-	uint64_t enter_ns = wait_enter(wait_ms(timeout));
+	uint64_t enter_ns = wait_enter_epoll(epfd, wait_ms(timeout));
 	int r = real.epoll_wait(epfd, events, max, timeout);
 
 	if (unlikely(r == 0))
 		r = stretch_epoll(enter_ns, wait_ms(timeout), epfd, events, max, NULL);
+	else if (mask_is_due(r)) {
+		struct mask_wait w = { enter_ns, wait_ms(timeout), epfd, max, events, NULL };
+
+		if (mask_hold(&w, &r))
+			r = real.epoll_wait(epfd, events, max, mask_left_ms(&w));
+	}
 	wait_return_epoll(enter_ns, wait_ms(timeout), epfd, events, r);
 	return r;
 }
 
 int epoll_pwait(int epfd, struct epoll_event *events, int max, int timeout, const sigset_t *mask)
 {
-	uint64_t enter_ns = wait_enter(wait_ms(timeout));
+	uint64_t enter_ns = wait_enter_epoll(epfd, wait_ms(timeout));
 	int r = real.epoll_pwait(epfd, events, max, timeout, mask);
 
 	if (unlikely(r == 0))
 		r = stretch_epoll(enter_ns, wait_ms(timeout), epfd, events, max, mask);
+	else if (mask_is_due(r)) {
+		struct mask_wait w = { enter_ns, wait_ms(timeout), epfd, max, events, mask };
+
+		if (mask_hold(&w, &r))
+			r = real.epoll_pwait(epfd, events, max, mask_left_ms(&w), mask);
+	}
 	wait_return_epoll(enter_ns, wait_ms(timeout), epfd, events, r);
 	return r;
 }
@@ -33,11 +46,19 @@ int epoll_pwait(int epfd, struct epoll_event *events, int max, int timeout, cons
 int epoll_pwait2(int epfd, struct epoll_event *events, int max, const struct timespec *timeout,
 		 const sigset_t *mask)
 {
-	uint64_t enter_ns = wait_enter(TIMEOUT_UNKNOWN);
+	uint64_t enter_ns = wait_enter_epoll(epfd, TIMEOUT_UNKNOWN);
 	int r = real.epoll_pwait2(epfd, events, max, timeout, mask);
 
 	if (unlikely(r == 0))
 		r = stretch_epoll(enter_ns, wait_read_timespec(r, timeout), epfd, events, max, mask);
+	else if (mask_is_due(r)) {
+		struct mask_wait w = { enter_ns, wait_read_timespec(r, timeout), epfd, max, events,
+				       mask };
+		struct timespec left;
+
+		if (mask_hold(&w, &r))
+			r = real.epoll_pwait2(epfd, events, max, mask_left_timespec(&w, &left), mask);
+	}
 	wait_return_epoll(enter_ns, wait_read_timespec(r, timeout), epfd, events, r);
 	return r;
 }

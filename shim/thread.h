@@ -10,6 +10,8 @@
 #define UNSPIN_THREAD_H
 
 #include "../policy/wake.h"
+#include "../policy/wake_mask.h"
+#include "../probes/idle_out.h"
 #include "../probes/wakeup.h"
 #include "atomic.h"
 #include "stats.h"
@@ -28,6 +30,14 @@ struct thread_context {
 	uint64_t wait_enter_ns[CLOCKED_WAITS]; /* of clocked waits, by the wait's number */
 	uint64_t wait_return_ns;	       /* of the last clocked one */
 	struct wake_stretch stretch;
+	struct { /* of mask.h */
+		struct idle_out out;
+		struct wake_mask wake;
+		uint64_t sent;	   /* masked_sent() at the run's last look; 0: none */
+		uint32_t looks;
+		uint32_t in_force; /* registrations masked: it is inside a treated wait, or has left it by a jump */
+		int is_noted;	   /* the statistics say that it is treated */
+	} mask;
 	uint32_t clocked_waits; /* how many more waits to take the time of: set at a stall */
 	uint32_t outs;
 	uint32_t spin_score;	/* episodes since the thread last yielded after a stall */
