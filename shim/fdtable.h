@@ -68,6 +68,7 @@ struct fdrec {
 	uint32_t socket_kind;	 /* enum socket_kind */
 	uint32_t stalls;	 /* since the buffer last changed */
 	uint32_t ops;		 /* slow-path operations so far, saturating: when to look */
+	uint32_t unknown_events; /* FD_EPOLL: that it has brought */
 	uint64_t last_try_ns;	 /* the last write seen on the slow path */
 	uint64_t sleeps;	 /* the stalling thread's voluntary switches at the stall */
 	uint64_t budget_bytes;	 /* what this socket holds of the process's send-buffer budget */
@@ -76,7 +77,7 @@ struct fdrec {
 	uint8_t is_host_fixed; /* the host called setsockopt(SO_SNDBUF) itself */
 	uint8_t has_grown;   /* we have raised its buffer */
 	uint8_t has_row;     /* socket points to a row of its own, not to the sink */
-	uint8_t is_unclear;  /* FD_EPOLL: several threads wait, or events came that we know nothing of */
+	uint8_t is_shared_set; /* FD_EPOLL: several threads wait for it */
 	uint8_t is_looked_at;  /* addresses and buffer size are in the row */
 	uint8_t has_sent;      /* enum sent: what calls sent since the latest began (observe_begin) */
 	uint8_t shared_for;    /* calls until its writer counts as the only one: entry_begin() */

@@ -13,6 +13,10 @@ static uint32_t max_us; /* 0: off */
 static int is_forced;
 static uint8_t is_refused; /* a filter forbids epoll_ctl or ppoll: off for the life of the process */
 
+/* Events of a set that we know nothing of, until it is left alone: io_uring's or raw registrations.
+ * A few come of other threads' EPOLL_CTL_DEL, between the kernel's answer and our look at it. */
+#define UNKNOWN_MAX 16
+
 /* How many of a set's sockets may be masked: a wait is not worth more than 2 x 64 system calls. */
 #define HOLD_MAX 64
 
@@ -70,7 +74,7 @@ COLD void mask_before_wait_slow(int epfd)
 	/* A number we know nothing of may be another of any set (dup). */
 	if (restore((struct masked_which){ .fd = -1, .epfd = epfd, .is_all = !set }) && set &&
 	    load_relaxed(&set->user) != thread_self.id)
-		set->is_unclear = 1;
+		set->is_shared_set = 1;
 }
 
 COLD int mask_put_back(void)
@@ -83,12 +87,12 @@ COLD int mask_put_back(void)
 	return is_all;
 }
 
-COLD void mask_set_is_unclear(int epfd)
+COLD void mask_unknown_event(int epfd)
 {
 	struct fdrec *set = find_set(epfd);
 
 	if (set)
-		set->is_unclear = 1;
+		store_relaxed(&set->unknown_events, set->unknown_events + 1);
 }
 
 /* ---- the wait itself --------------------------------------------------------------------- */
@@ -98,7 +102,8 @@ static int may_treat(int epfd)
 {
 	const struct fdrec *set = find_set(epfd);
 
-	return set && load_relaxed(&set->user) == thread_self.id && !set->is_unclear &&
+	return set && load_relaxed(&set->user) == thread_self.id && !set->is_shared_set &&
+	       load_relaxed(&set->unknown_events) < UNKNOWN_MAX &&
 	       load_relaxed(&set->forks) == load_relaxed(&mask_forks) && !load_relaxed(&is_refused);
 }
 
@@ -259,7 +264,7 @@ COLD void mask_returned(int epfd, struct epoll_row *row, uint64_t enter_ns, int 
 	idle_out_returned(&context->mask.out, epfd, is_alone, io_calls, is_alone ? sys_now() : 0);
 	/* More than one waits for it: from then on it is left alone. */
 	if (set && load_relaxed(&set->user) != thread_self.id) {
-		set->is_unclear |= load_relaxed(&set->user) != FD_NO_USER;
+		set->is_shared_set |= load_relaxed(&set->user) != FD_NO_USER;
 		store_relaxed(&set->user, thread_self.id);
 	}
 }

@@ -136,7 +136,7 @@ static inline const struct timespec *mask_left_timespec(const struct mask_wait *
 /* A wait of the thread for the set has returned; is_alone: events of EPOLLOUT alone. */
 void mask_returned(int epfd, struct epoll_row *row, uint64_t enter_ns, int is_alone);
 
-/* The set has brought an event that we know nothing of: it is left alone from now on. */
-void mask_set_is_unclear(int epfd);
+/* The set has brought an event that we know nothing of. */
+void mask_unknown_event(int epfd);
 
 #endif

@@ -232,7 +232,7 @@ void wait_return_epoll(uint64_t enter_ns, int64_t timeout_ns, int epfd,
 		} else {
 			thread_add(TOTAL_UNKNOWN_EVENTS, 1);
 			kinds |= IDLE_OUT_OTHER;
-			mask_set_is_unclear(epfd);
+			mask_unknown_event(epfd);
 		}
 	}
 out:
