@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * mask: a thread whose waits say nothing but "writable", again and again, and who uses none of it, is
- * kept in its next waits with EPOLLOUT taken out of these registrations (shim/mask.c). It is the
- * stretch of wake.h with other numbers: the wait doubles from WAKE_STRETCH_US to the user's bound, any
- * event ends it, and a host that does something after such a wait that brought nothing else has shown
- * that it needs the armed EPOLLOUT as its clock: twice as many idle out-rounds next time.
+ * mask: a thread whose waits say nothing but "writable", again and again, and who uses none of it,
+ * is kept in its next waits with EPOLLOUT taken out of these registrations (shim/mask.c). It is the
+ * stretch of wake.h with other numbers: the wait doubles from WAKE_STRETCH_US to the user's bound,
+ * any event ends it, and a host that does something after such a wait that brought nothing else has
+ * shown that it needs the armed EPOLLOUT as its clock: twice as many idle out-rounds next time.
  *
  * What is new is that a wait costs something: each registration is changed twice, and changed back
  * although the wait may have lasted 20 us only. Of a window of waits, the cost may be a share of
@@ -16,13 +16,13 @@
 #include "wake.h"
 
 /*
- * A host between two requests makes 1 to 2 us long rounds: 256 are half a millisecond, which is what
- * the treatment may cost a host whose work comes without an event. Hosts that leave EPOLLOUT armed
- * for the rest of a response use it within one.
+ * A host between two requests makes 1 to 2 us long rounds: 256 are half a millisecond, which is
+ * what the treatment may cost a host whose work comes without an event. Hosts that leave EPOLLOUT
+ * armed for the rest of a response use it within one.
  */
-#define WAKE_MASK_AFTER 256
+#define WAKE_MASK_AFTER	 256
 #define WAKE_MASK_WINDOW 256 /* waits: one that was preempted for 4 ms does not decide */
-#define WAKE_MASK_SHARE 4    /* the cost may be the waited time's 4th part: natively all of it is lost */
+#define WAKE_MASK_SHARE	 4   /* the cost may be a 4th of the time waited, natively all lost */
 
 struct wake_mask {
 	struct wake_stretch hold;

@@ -2,8 +2,8 @@
 /*
  * Idle out-rounds: a wait of a thread returned nothing but EPOLLOUT of level-triggered
  * registrations (no data, no hang-up, no error), and the thread waits for the same set again
- * without having used any of it: no read, write or accept, and less than WAKEUP_PAUSE_NS of time, in
- * between. Natively such rounds follow one another without pause: a whole processor.
+ * without having used any of it: no read, write or accept, and less than WAKEUP_PAUSE_NS of time,
+ * in between. Natively such rounds follow one another without pause: a whole processor.
  *
  * Single-threaded per state.
  */

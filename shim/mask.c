@@ -11,7 +11,7 @@ int mask_is_on;
 
 static uint32_t max_us; /* 0: off */
 static int is_forced;
-static uint8_t is_refused; /* a filter forbids epoll_ctl or ppoll: off for the life of the process */
+static uint8_t is_refused; /* a filter forbids what we need: off for the life of the process */
 
 /* Events of a set that we know nothing of, until it is left alone: io_uring's or raw registrations.
  * A few come of other threads' EPOLL_CTL_DEL, between the kernel's answer and our look at it. */
@@ -19,6 +19,9 @@ static uint8_t is_refused; /* a filter forbids epoll_ctl or ppoll: off for the l
 
 /* How many of a set's sockets may be masked: a wait is not worth more than 2 x 64 system calls. */
 #define HOLD_MAX 64
+
+/* The kernel's time per event of a full set; an answer that took longer had to be waited for. */
+#define EVENT_NS 1000
 
 /* Once waits have their full length, every so often is asked whether something was sent unseen. */
 #define SENT_EVERY 16
@@ -109,7 +112,7 @@ static int may_treat(int epfd)
 
 enum put { PUT_NOT, PUT_ON, PUT_OTHER };
 
-/* Masks what one answer of the kernel says. 0 or -errno; what was done till then stays. Lock held. */
+/* Masks what one answer says. 0 or -errno; what was done till then stays. Lock held. */
 static int put_on_all(const struct mask_wait *w, int n)
 {
 	int r = 0;
@@ -128,9 +131,9 @@ static int put_on_all(const struct mask_wait *w, int n)
 }
 
 /*
- * An array that is full may not have been all. The next look takes it in turn, since the kernel puts
- * level-triggered entries at the end of its list. What a look finds that is no EPOLLOUT alone is
- * the host's answer: it may have been an edge. Lock held.
+ * An array that is full may not have been all. The next look takes it in turn, since the kernel
+ * puts level-triggered entries at the end of its list. What a look finds that is no EPOLLOUT alone
+ * is the host's answer: it may have been an edge. Lock held.
  */
 static enum put put_on(const struct mask_wait *w, int *returned)
 {
@@ -151,7 +154,7 @@ static enum put put_on(const struct mask_wait *w, int *returned)
 	return PUT_OTHER;
 }
 
-/* The kernel says that bytes were sent since the thread's last treated wait, and we saw no write. */
+/* Bytes were sent since the thread's last treated wait, says the kernel; we saw no write. */
 static int was_used_unseen(struct thread_context *context)
 {
 	uint64_t before = context->mask.sent;
@@ -159,6 +162,8 @@ static int was_used_unseen(struct thread_context *context)
 	if (context->mask.wake.hold.us == max_us && context->mask.looks++ % SENT_EVERY)
 		return 0;
 	context->mask.sent = masked_sent(thread_self.id);
+	if (!context->mask.sent)
+		stats_refused(&is_refused);
 	return !context->mask.sent || (before && before != context->mask.sent);
 }
 
@@ -177,6 +182,7 @@ static uint64_t wait_masked(const struct mask_wait *w, struct thread_context *co
 {
 	struct pollfd set = { .fd = w->epfd, .events = POLLIN };
 	struct timespec t = { 0, (long)context->mask.wake.hold.us * 1000 };
+	struct fdrec *rec;
 	uint64_t now;
 	long r;
 
@@ -184,13 +190,15 @@ static uint64_t wait_masked(const struct mask_wait *w, struct thread_context *co
 		t.tv_nsec = (long)w->timeout_ns;
 	r = sys_call(SYS_ppoll, &set, 1, &t, w->signals, 8, 0);
 	now = sys_now();
+	rec = find_set(w->epfd);
 	if (sys_is_refusal(r))
 		stats_refused(&is_refused);
 	if (r == -EINTR)
 		wake_mask_break(&context->mask.wake); /* its handler may have left work */
 	thread_add(TOTAL_MASKED_WAITS, 1);
 	thread_add(TOTAL_MASKED_NS, now - began);
-	count_add(&find_set(w->epfd)->epoll->masked_waits, 1);
+	if (rec) /* or another thread has closed it */
+		count_add(&rec->epoll->masked_waits, 1);
 	return now;
 }
 
@@ -204,8 +212,8 @@ static int hold(const struct mask_wait *w, int *returned)
 	 * news. */
 	if (idle_out_before(&context->mask.out, w->epfd, thread_io_calls(), w->enter_ns) !=
 		    IDLE_OUT_UNUSED ||
-	    began - w->enter_ns >= WAKEUP_PAUSE_NS || !may_treat(w->epfd) ||
-	    !watch_lock(&signals, 0))
+	    began - w->enter_ns >= WAKEUP_PAUSE_NS + (uint64_t)*returned * EVENT_NS ||
+	    !may_treat(w->epfd) || !watch_lock(&signals, 0))
 		return 0;
 	/* No handler runs before all is done: it may jump out, and in_force must be right. */
 	put = put_on(w, returned);

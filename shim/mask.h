@@ -68,7 +68,7 @@ static inline void mask_stalled(const struct fdrec *rec)
 	if (!mask_is_on)
 		return;
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	if (unlikely(load_relaxed(&mask_in_force)))
+	if (unlikely(load_acquire(&mask_in_force)))
 		mask_stalled_slow(rec);
 }
 
@@ -77,7 +77,7 @@ void mask_before_wait_slow(int epfd);
 
 static inline void mask_before_wait(int epfd)
 {
-	if (unlikely(load_relaxed(&mask_in_force)))
+	if (unlikely(load_acquire(&mask_in_force)))
 		mask_before_wait_slow(epfd);
 }
 

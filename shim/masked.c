@@ -38,9 +38,10 @@ static int is_meant(const struct masked *m, const struct masked_which *which)
 {
 	uint32_t thread = load_relaxed(&m->thread);
 
-	return thread && (which->is_all || thread == which->thread ||
-			  load_relaxed(&m->fd) == which->fd || load_relaxed(&m->epfd) == which->epfd ||
-			  (which->cookie && load_relaxed(&m->cookie) == which->cookie));
+	return thread &&
+	       (which->is_all || thread == which->thread || load_relaxed(&m->fd) == which->fd ||
+		load_relaxed(&m->epfd) == which->epfd ||
+		(which->cookie && load_relaxed(&m->cookie) == which->cookie));
 }
 
 static void drop(struct masked *m)
@@ -75,7 +76,7 @@ uint32_t masked_restore(struct masked_which which)
 
 		if (!is_meant(m, &which))
 			continue;
-		/* ENOENT, EBADF: the registration is gone, or what has its number now is no concern of ours. */
+		/* ENOENT, EBADF: it is gone, or what has its number now is none of ours. */
 		if (sys_cookie(m->fd) == m->cookie)
 			modify(m, m->mask);
 		drop(m);
@@ -119,7 +120,10 @@ int masked_add(int epfd, uint64_t data)
 	socket_resolve(fd, rec); /* a copy's number: not asked yet what it is */
 	if (!is_lawful(rec, epfd, data))
 		return -EAGAIN;
-	*m = (struct masked){ .cookie = sys_cookie(fd), .data = data, .epfd = epfd, .fd = fd,
+	*m = (struct masked){ .cookie = sys_cookie(fd),
+			      .data = data,
+			      .epfd = epfd,
+			      .fd = fd,
 			      .mask = load_relaxed(&rec->epoll_mask) };
 	store_relaxed(&m->thread, thread_self.id);
 	if (m - entries >= end)

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The registrations out of which EPOLLOUT is taken right now, by threads that are inside a wait
- * (mask.h): a small table of the process. Each entry is the host's registration as it must be again.
+ * (mask.h): a small table of the process. Each entry is the host's registration as it must be
+ * again.
  *
  * It changes under the lock of watch.h only (signals blocked, held across a few epoll_ctl calls).
  * Whoever of the host's threads is about to change or to need a registration looks here first and
  * puts it back; the thread that waits then finds its entry gone and leaves the registration alone.
- * Neither can miss the other, by order: the masker makes the entry, adds to mask_in_force, then looks
- * whether an epoll_ctl or a close of the descriptor is under way or the socket has stalled; the host's
- * call says that it is under way, or stalled, then looks at mask_in_force (both sequentially consistent).
+ * Neither can miss the other, by order: the masker makes the entry, adds to mask_in_force, then
+ * looks whether an epoll_ctl or a close of the descriptor is under way or the socket has stalled;
+ * the host's call says that it is under way, or stalled, then looks at mask_in_force (both
+ * sequentially consistent).
  */
 #ifndef UNSPIN_MASKED_H
 #define UNSPIN_MASKED_H
@@ -16,7 +18,7 @@
 #include "fdtable.h"
 
 extern HIDDEN uint32_t mask_in_force; /* entries of all threads */
-extern HIDDEN uint32_t mask_forks;    /* forks of this process so far; a set knows its own (fdrec) */
+extern HIDDEN uint32_t mask_forks; /* forks of this process so far; a set knows its own (fdrec) */
 
 /* Which entries: those for which one of the fields is right. */
 struct masked_which {
@@ -41,7 +43,7 @@ int masked_add(int epfd, uint64_t data);
  */
 uint64_t masked_sent(uint32_t thread);
 
-/* Fork, before it: no set made so far is treated any more; and in the child: nothing is in force. */
+/* Before a fork: no set made so far is treated again. In the child: nothing is in force. */
 void masked_forking(void);
 void masked_begin_child(void);
 

@@ -80,13 +80,14 @@ def off():
 def not_late(scenario):
     @ct.case(f"mask_answers_{scenario}_are_not_late")
     def late():
-        r = run(scenario, **LONG)
+        r = run(*scenario.split("_of_"), **LONG)
         ct.check(was_masked(r), "nothing was masked")
         # Seen: 35 to 180 us, natively 31 to 41.
         ct.check(r.fact("median_us") < LONG_US / 5, f"{scenario}: {r.fact('median_us')} us")
 
 
-for name in ("directly", "on_out", "proxy", "signalled"):
+# The number is how many events the host takes per wait.
+for name in ("directly", "on_out", "proxy", "signalled", "directly_of_2", "proxy_of_1"):
     not_late(name)
 
 
@@ -108,7 +109,8 @@ def untreated(scenario):
     @ct.case(f"mask_{scenario}_is_left_alone")
     def alone():
         for settings in (LONG, AUTO):
-            ct.check(run(scenario, **settings).expects, "the helper says nothing")
+            ct.check(run(scenario, helper="ct_mask_alone", **settings).expects,
+                     "the helper says nothing")
 
 
 for name in ("untouched", "not_idle", "on_cancel", "forked"):
@@ -117,14 +119,14 @@ for name in ("untouched", "not_idle", "on_cancel", "forked"):
 
 @ct.case("mask_writes_we_do_not_see_are_not_held_up")
 def unseen():
-    r = run("unseen", **FORCED)
-    # 20 000 of them; held up as if idle they would take 10 s. Seen: 59 to 99 ms, natively 64.
-    ct.check(r.fact("us") < 2_000_000, f"{r.fact('us')} us")
+    r = run("unseen", helper="ct_mask_alone", **FORCED)
+    # Of 20 000. Seen: 3 and 4; 2 663 without the look at TCP_INFO.
+    ct.check(r.kept.total("masked_waits") < 100, f"{r.kept.total('masked_waits')} waits were held")
 
 
 @ct.case("mask_edges_and_oneshots_come_once")
 def mixed():
-    for args in ((), ("1",)):
+    for args in ((), ("1",), ("3",)):
         run("mixed", *args, **NATIVE)
         for settings in (LONG, AUTO):
             ct.check(was_masked(run("mixed", *args, **settings)), "nothing was masked")
@@ -166,6 +168,7 @@ def refused():
             kept = r.kept
             ct.check(kept.total("masks") <= 16, f"{call}: masked {kept.total('masks')} times")
             ct.check(kept.total("masked_ns") < 10_000_000, f"{call}: {kept.totals}")
+            ct.check(kept.globals["aux_refused"] >= 1, f"{call}: not in aux_refused")
 
 
 ct.main()

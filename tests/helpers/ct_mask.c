@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Hosts that leave EPOLLOUT armed with nothing to write, and what may not be kept from them. The
- * thread that waits is the main one; what other threads do meanwhile is in ct_mask_others.c.
- *	ct_mask SCENARIO [ARGUMENT]
+ * thread that waits is the main one; what other threads do meanwhile is in ct_mask_others.c, who is
+ *left alone in ct_mask_alone.c. ct_mask SCENARIO [ARGUMENT]
  */
 #include "ct_mask.h"
 
@@ -19,12 +19,6 @@ static uint64_t cpu_ns(void)
 
 	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
 	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
-
-static void spin_until(uint64_t end)
-{
-	while (now_ns() < end)
-		;
 }
 
 /* So many sockets, and so many events per wait. */
@@ -103,14 +97,16 @@ static void *ask(void *unused)
 
 enum how { DIRECTLY, ON_OUT, BY_PROXY };
 
-/* BY_PROXY: asked on pairs[0], the answer is fetched from pairs[1], whose peer is served here too. */
+/* BY_PROXY: asked on pairs[0], the answer is fetched from pairs[1], whose peer is served here too.
+ */
 static void serve(enum how how)
 {
 	pthread_t thread;
 	char text[10];
 	int owes = 0;
 
-	prepare(3, BOTH);
+	prepare(5, BOTH);
+	max_events = argument ? argument : 64;
 	client = pairs[0][1];
 	thread = begin(ask);
 	while (!stop) {
@@ -168,7 +164,8 @@ static void *post(void *unused)
 	return NULL;
 }
 
-/* Another thread leaves something in a buffer and sets a flag, no descriptor: EPOLLOUT is the clock. */
+/* Another thread leaves something in a buffer and sets a flag, no descriptor: EPOLLOUT is the
+ * clock. */
 static void flag(void)
 {
 	pthread_t thread;
@@ -257,99 +254,6 @@ static void jumps(void)
 	fact("left_masked", left_masked);
 }
 
-/* ---- what is not treated ----------------------------------------------------------------- */
-
-/* Registrations that a MOD would re-arm or that it is refused for: never changed, however idle. */
-static void untouched(void)
-{
-	static const uint32_t kinds[] = { BOTH | EPOLLET, BOTH | EPOLLONESHOT, BOTH | EPOLLEXCLUSIVE };
-	uint64_t end = now_ns() + 200000000;
-
-	prepare(0, 0);
-	for (unsigned i = 0; i < 3; i++) {
-		tcp_pair(0, pairs[i]);
-		ctl(epfd, EPOLL_CTL_ADD, pairs[i][0], kinds[i]);
-	}
-	while (now_ns() < end) {
-		int n = look(epfd);
-
-		for (int i = 0; i < n; i++)
-			if (events[i].data.u64 == data_of(pairs[1][0]))
-				ctl(epfd, EPOLL_CTL_MOD, pairs[1][0], kinds[1]);
-	}
-	expect("masks", 0);
-	ctl(epfd, EPOLL_CTL_MOD, pairs[1][0], kinds[1]);
-	check_own(epfd, -1);
-}
-
-/* Writes the shim cannot see, on every EPOLLOUT: 2000 of them must not take a long time each. */
-static void unseen(void)
-{
-	uint64_t began = now_ns();
-	unsigned n;
-
-	prepare(1, BOTH);
-	for (n = 0; n < 20000; n++) {
-		MUST(look(epfd) == 1 && events[0].events == EPOLLOUT);
-		MUST(syscall(SYS_sendto, pairs[0][0], "x", 1, 0, NULL, 0) == 1);
-		if (n % 500 == 0)
-			drain_now(pairs[0][1]);
-	}
-	fact("us", (now_ns() - began) / 1000);
-}
-
-/* What looks idle for a while and is none. */
-static void not_idle(void)
-{
-	char text[10];
-
-	prepare(1, BOTH);
-	for (int i = 0; i < 100; i++) {
-		MUST(write(pairs[0][0], "x", 1) == 1);
-		for (int n = 0; n < 100; n++)
-			MUST(look(epfd) == 1);
-	}
-	for (int i = 0; i < 2000; i++) {
-		MUST(look(epfd) == 1);
-		MUST(read(pairs[0][0], text, 10) == -1 && errno == EAGAIN);
-	}
-	for (int i = 0; i < 1000; i++) {
-		MUST(look(epfd) == 1);
-		spin_until(now_ns() + 30000);
-	}
-	expect("masked_waits", 0);
-}
-
-static void on_cancel(void)
-{
-	uint64_t end = now_ns() + 100000000;
-
-	prepare(1, BOTH);
-	MUST(pthread_setcanceltype(PTHREAD_CANCEL_ASYNCHRONOUS, NULL) == 0);
-	while (now_ns() < end)
-		MUST(look(epfd) == 1);
-	expect("masked_waits", 0);
-}
-
-/* Sets that another process may share are left alone; its own are not. */
-static void forked(void)
-{
-	uint64_t end;
-	int status;
-	pid_t child;
-
-	prepare(1, BOTH);
-	child = fork();
-	MUST(child >= 0);
-	for (end = now_ns() + 100000000; now_ns() < end;)
-		MUST(look(epfd) == 1);
-	check_own(epfd, -1);
-	if (!child)
-		_exit(0);
-	MUST(waitpid(child, &status, 0) == child && status == 0);
-	expect("masked_waits", 0);
-}
-
 /* ONESHOT, edge-triggered and armed in one set: each event comes once, however it is waited for. */
 static void *send_each(void *unused)
 {
@@ -373,7 +277,7 @@ static void mixed(void)
 	pthread_t thread;
 	char text[10];
 
-	prepare(3, BOTH);
+	prepare(6, BOTH);
 	ctl(epfd, EPOLL_CTL_MOD, pairs[1][0], EPOLLIN | EPOLLONESHOT);
 	ctl(epfd, EPOLL_CTL_MOD, pairs[2][0], EPOLLIN | EPOLLET);
 	max_events = argument ? argument : 64;
@@ -384,7 +288,7 @@ static void mixed(void)
 		for (int i = 0; i < n; i++) {
 			int fd = (int)(events[i].data.u64 % FDS);
 
-			if (fd == pairs[0][0])
+			if (events[i].events == EPOLLOUT)
 				continue;
 			MUST(read(fd, text, 10) == 1);
 			once += fd == pairs[1][0];
@@ -398,13 +302,15 @@ static void mixed(void)
 	check_own(epfd, -1);
 }
 
-#define S(name) { #name, name }
+#define S(name)                                                                                    \
+	{                                                                                          \
+#name, name                                                                        \
+	}
 static const struct {
 	const char *name;
 	void (*run)(void);
-} scenarios[] = { S(idle), S(idle_full_arrays), S(directly), S(on_out), S(proxy), S(flag),
-		  S(signalled), S(jumps), S(untouched), S(unseen), S(not_idle), S(on_cancel),
-		  S(forked), S(mixed) };
+} scenarios[] = { S(idle), S(idle_full_arrays), S(directly), S(on_out), S(proxy),
+		  S(flag), S(signalled),	S(jumps),    S(mixed) };
 
 int main(int argc, char **argv)
 {

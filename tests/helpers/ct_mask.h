@@ -12,7 +12,7 @@
 #include <sys/epoll.h>
 
 #define BOTH (EPOLLIN | EPOLLOUT)
-#define FDS 256
+#define FDS  256
 
 static int epfd;
 static struct epoll_event events[64];
@@ -84,8 +84,8 @@ CT void check_own(int set, int only)
 		if (!own[set][fd].is_on || (only >= 0 && fd != only))
 			continue;
 		if (masks[fd] != own[set][fd].mask || data[fd] != own[set][fd].data)
-			die("descriptor %d in set %d: mask %x data %llx, registered %x %llx", fd, set,
-			    masks[fd], (unsigned long long)data[fd], own[set][fd].mask,
+			die("descriptor %d in set %d: mask %x data %llx, registered %x %llx", fd,
+			    set, masks[fd], (unsigned long long)data[fd], own[set][fd].mask,
 			    (unsigned long long)own[set][fd].data);
 	}
 	if (n != count)

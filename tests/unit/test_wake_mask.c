@@ -45,7 +45,8 @@ static void few_rounds_are_not_treated(void **unused)
 	for (int i = 0; i < 100; i++) {
 		assert_int_equal(waits(&m, WAKE_MASK_AFTER - 1, WAKE_POLL_IDLE), 0);
 		if (i % 3)
-			assert_int_equal(waits(&m, 1, i % 3 > 1 ? WAKE_POLL_EVENTS : WAKE_POLL_WORK), 0);
+			assert_int_equal(
+				waits(&m, 1, i % 3 > 1 ? WAKE_POLL_EVENTS : WAKE_POLL_WORK), 0);
 		else
 			wake_mask_break(&m);
 	}
@@ -65,7 +66,7 @@ static void waits_grow_up_to_the_bound_and_an_event_ends_them(void **unused)
 	assert_int_equal(waits(&m, 1, WAKE_POLL_IDLE), WAKE_STRETCH_US);
 }
 
-static void host_that_uses_the_armed_writable_as_its_clock_is_left_alone_longer(void **unused)
+static void host_that_uses_writable_as_its_clock_is_left_alone_longer(void **unused)
 {
 	struct wake_mask m = { 0 };
 
@@ -97,7 +98,7 @@ static int paid(struct wake_mask *m, unsigned windows, uint64_t cost_ns, uint64_
 	return is_withdrawn;
 }
 
-static void treatment_that_costs_too_much_is_withdrawn_and_tried_again_much_later(void **unused)
+static void treatment_that_costs_too_much_is_withdrawn_for_long(void **unused)
 {
 	struct wake_mask m = { 0 };
 
@@ -145,8 +146,8 @@ int main(void)
 		cmocka_unit_test(registrations_that_a_mod_would_change_are_left_alone),
 		cmocka_unit_test(few_rounds_are_not_treated),
 		cmocka_unit_test(waits_grow_up_to_the_bound_and_an_event_ends_them),
-		cmocka_unit_test(host_that_uses_the_armed_writable_as_its_clock_is_left_alone_longer),
-		cmocka_unit_test(treatment_that_costs_too_much_is_withdrawn_and_tried_again_much_later),
+		cmocka_unit_test(host_that_uses_writable_as_its_clock_is_left_alone_longer),
+		cmocka_unit_test(treatment_that_costs_too_much_is_withdrawn_for_long),
 		cmocka_unit_test(one_slow_wait_withdraws_nothing),
 		cmocka_unit_test(events_that_always_cut_it_short_withdraw_it),
 		cmocka_unit_test(forced_is_never_withdrawn),
