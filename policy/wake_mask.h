@@ -16,9 +16,9 @@
 #include "wake.h"
 
 /*
- * A host between two requests makes 1 to 2 us long rounds: 256 are half a millisecond, which is
- * what the treatment may cost a host whose work comes without an event. Hosts that leave EPOLLOUT
- * armed for the rest of a response use it within one.
+ * Rounds take 1 to 2 us: 256 are half a millisecond of spinning before each treated run, as long as
+ * what a treated wait may keep from a host. Who leaves EPOLLOUT armed for the rest of a response
+ * uses it within one round.
  */
 #define WAKE_MASK_AFTER	 256
 #define WAKE_MASK_WINDOW 256 /* waits: one that was preempted for 4 ms does not decide */

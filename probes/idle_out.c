@@ -3,13 +3,6 @@
 
 #include "wakeup.h"
 
-#include <sys/epoll.h> /* constants only */
-
-int idle_out_is_alone(uint32_t kinds)
-{
-	return kinds == EPOLLOUT;
-}
-
 enum idle_out_before idle_out_before(const struct idle_out *s, int set, uint64_t io_calls,
 				     uint64_t enter_ns)
 {

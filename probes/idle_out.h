@@ -11,6 +11,7 @@
 #define UNSPIN_IDLE_OUT_H
 
 #include <stdint.h>
+#include <sys/epoll.h> /* constants only */
 
 struct idle_out {
 	uint64_t return_ns; /* when the last such wait returned; 0: the last wait was not one */
@@ -25,13 +26,11 @@ enum idle_out_before {
 	IDLE_OUT_USED,	 /* the thread has done something since */
 };
 
-/*
- * All bits of all events of a wait together: one of EPOLLOUT alone? The shim adds, for events
- * whose registration is not plain level-triggered or not known, IDLE_OUT_OTHER.
- */
-#define IDLE_OUT_OTHER (1u << 31) /* EPOLLET: the kernel never returns it */
-
-int idle_out_is_alone(uint32_t kinds);
+/* All bits of all events of a wait together: EPOLLOUT and nothing else? */
+static inline int idle_out_is_alone(uint32_t kinds)
+{
+	return kinds == EPOLLOUT;
+}
 
 /* The thread waits for the set at enter_ns. */
 enum idle_out_before idle_out_before(const struct idle_out *state, int set, uint64_t io_calls,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "mask.h"
 
+#include "epoll_map.h"
 #include "guard.h"
 #include "sys.h"
 #include "watch.h"
@@ -167,13 +168,13 @@ static int was_used_unseen(struct thread_context *context)
 	return !context->mask.sent || (before && before != context->mask.sent);
 }
 
-static void note_verdict(struct thread_context *context, int epfd, int is_withdrawn)
+static void note_verdict(struct thread_context *context, int epfd, int is_treated)
 {
-	if (context->mask.is_noted == !is_withdrawn)
+	if (context->mask.is_noted == is_treated)
 		return;
-	context->mask.is_noted = !is_withdrawn;
-	stats_decision(&stats_socket_sink, epfd, is_withdrawn ? STRATEGY_NONE : STRATEGY_MASK,
-		       is_withdrawn ? REASON_MASK_NO_GAIN : REASON_MASK_UNUSED, 0, 0);
+	context->mask.is_noted = is_treated;
+	stats_decision(&stats_socket_sink, epfd, is_treated ? STRATEGY_MASK : STRATEGY_NONE,
+		       is_treated ? REASON_MASK_UNUSED : REASON_MASK_NO_GAIN, 0, 0);
 }
 
 /* Everything is masked: waits. Returns when it ended. */
@@ -219,16 +220,18 @@ static int hold(const struct mask_wait *w, int *returned)
 	put = put_on(w, returned);
 	watch_unlock(signals);
 	masked = woken = sys_now();
-	if (put != PUT_ON || was_used_unseen(context))
-		wake_mask_wait(&context->mask.wake, WAKE_POLL_WORK, max_us);
-	else
+	if (put == PUT_ON && !was_used_unseen(context)) {
+		note_verdict(context, w->epfd, 1);
 		woken = wait_masked(w, context, masked);
+	} else {
+		wake_mask_wait(&context->mask.wake, WAKE_POLL_WORK, max_us);
+	}
 	/* Another thread has needed a registration: leave them alone for some rounds. */
 	if (!mask_put_back())
 		wake_mask_break(&context->mask.wake);
-	note_verdict(context, w->epfd,
-		     wake_mask_paid(&context->mask.wake, masked - began + sys_now() - woken,
-				    woken - masked, is_forced));
+	if (wake_mask_paid(&context->mask.wake, masked - began + sys_now() - woken, woken - masked,
+			   is_forced))
+		note_verdict(context, w->epfd, 0);
 	return put == PUT_ON;
 }
 
@@ -250,13 +253,31 @@ int64_t mask_left_ns(const struct mask_wait *w)
 	return w->timeout_ns > passed ? w->timeout_ns - passed : 0;
 }
 
-COLD void mask_returned(int epfd, struct epoll_row *row, uint64_t enter_ns, int is_alone)
+/* EPOLLOUT alone, of registrations that say so again at the next wait: no edge, not once. */
+static int is_plain_out(int epfd, uint32_t kinds, const struct epoll_event *events, int n)
+{
+	for (int i = 0; i < n && idle_out_is_alone(kinds); i++) {
+		const struct fdrec *rec = epoll_map_find(epfd, events[i].data.u64);
+
+		if (!rec || !wake_may_be_masked(load_relaxed(&rec->epoll_mask)))
+			return 0;
+	}
+	return idle_out_is_alone(kinds);
+}
+
+COLD void mask_returned(int epfd, struct epoll_row *row, uint64_t enter_ns, uint32_t kinds,
+			const struct epoll_event *events, int returned)
 {
 	struct thread_context *context = thread_self.context;
 	struct fdrec *set = find_set(epfd);
 	uint64_t io_calls = thread_io_calls();
-	enum idle_out_before before = idle_out_before(&context->mask.out, epfd, io_calls, enter_ns);
+	enum idle_out_before before;
+	int is_alone;
 
+	if (!context || (!idle_out_is_alone(kinds) && !context->mask.out.return_ns))
+		return;
+	is_alone = is_plain_out(epfd, kinds, events, returned);
+	before = idle_out_before(&context->mask.out, epfd, io_calls, enter_ns);
 	if (before == IDLE_OUT_UNUSED)
 		count_add(&row->idle_outs, 1);
 	if (before == IDLE_OUT_USED)

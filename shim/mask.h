@@ -97,12 +97,12 @@ struct mask_wait {
 	const sigset_t *signals; /* NULL: the thread's own */
 };
 
-/* Is the thread's next wait to be treated, if all it brings is EPOLLOUT? */
+/* Is the thread's wait to be treated, if all it has brought is EPOLLOUT? */
 static inline int mask_is_due(int returned)
 {
 	const struct thread_context *context = thread_self.context;
 
-	return unlikely(context != NULL && context->mask.wake.hold.us) && returned > 0;
+	return context && context->mask.wake.hold.us && returned > 0;
 }
 
 /*
@@ -133,8 +133,9 @@ static inline const struct timespec *mask_left_timespec(const struct mask_wait *
 	return left < 0 ? NULL : ret_left;
 }
 
-/* A wait of the thread for the set has returned; is_alone: events of EPOLLOUT alone. */
-void mask_returned(int epfd, struct epoll_row *row, uint64_t enter_ns, int is_alone);
+/* A wait of the thread for the set has returned; kinds: all bits of its events together. */
+void mask_returned(int epfd, struct epoll_row *row, uint64_t enter_ns, uint32_t kinds,
+		   const struct epoll_event *events, int returned);
 
 /* The set has brought an event that we know nothing of. */
 void mask_unknown_event(int epfd);

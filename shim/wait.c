@@ -196,13 +196,9 @@ static void deliver_fd(int fd, uint32_t mask)
 		deliver(rec, -1, mask);
 }
 
-/* Registrations whose EPOLLOUT is no idle one: an edge, or once. */
-#define NOT_PLAIN (EPOLLET | EPOLLONESHOT | EPOLLEXCLUSIVE)
-
 void wait_return_epoll(uint64_t enter_ns, int64_t timeout_ns, int epfd,
 		       const struct epoll_event *events, int returned)
 {
-	const struct thread_context *context = thread_self.context;
 	struct epoll_row *row;
 	uint32_t kinds = 0;
 	unsigned seen;
@@ -228,17 +224,15 @@ void wait_return_epoll(uint64_t enter_ns, int64_t timeout_ns, int epfd,
 		kinds |= events[i].events;
 		if (likely(rec != NULL)) {
 			deliver(rec, epfd, events[i].events);
-			kinds |= load_relaxed(&rec->epoll_mask) & NOT_PLAIN;
 		} else {
 			thread_add(TOTAL_UNKNOWN_EVENTS, 1);
-			kinds |= IDLE_OUT_OTHER;
 			mask_unknown_event(epfd);
 		}
 	}
 out:
-	if (unlikely(idle_out_is_alone(kinds)) || unlikely(context && context->mask.out.return_ns))
-		if (context)
-			mask_returned(epfd, row, enter_ns, idle_out_is_alone(kinds));
+	/* After one of EPOLLOUT alone the clock is asked: no other wait need be looked at. */
+	if (unlikely(idle_out_is_alone(kinds)) || unlikely(enter_ns))
+		mask_returned(epfd, row, enter_ns, kinds, events, returned);
 }
 
 void wait_return_poll(uint64_t enter_ns, int64_t timeout_ns, const struct pollfd *fds, nfds_t n,

@@ -28,7 +28,6 @@ static inline uint64_t wait_enter(int64_t timeout_ns)
 
 	if (unlikely(!context) ||
 	    unlikely(context->outs | context->clocked_waits | context->mask.in_force) ||
-	    unlikely(context->mask.out.return_ns) ||
 	    unlikely(wakeup_wants_enter(&context->wakeup, timeout_ns)))
 		return wait_enter_slow(timeout_ns);
 	/* Also what ends a spin: the probe compares this count. */

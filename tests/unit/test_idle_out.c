@@ -15,8 +15,7 @@ static void only_writable_is_alone(void **unused)
 	assert_false(idle_out_is_alone(EPOLLOUT | EPOLLIN));
 	assert_false(idle_out_is_alone(EPOLLOUT | EPOLLERR | EPOLLHUP));
 	assert_false(idle_out_is_alone(EPOLLOUT | EPOLLRDHUP));
-	assert_false(idle_out_is_alone(EPOLLOUT | IDLE_OUT_OTHER));
-	assert_false(idle_out_is_alone(EPOLLOUT | EPOLLONESHOT)); /* of the registration */
+	assert_false(idle_out_is_alone(EPOLLOUT | EPOLLPRI));
 }
 
 static void waiting_again_at_once_without_use_is_an_idle_round(void **unused)
