@@ -55,26 +55,32 @@ enum wake_verdict wake_listener_look(struct wake_listener *l, int is_forced)
 	return (enum wake_verdict)l->verdict;
 }
 
-void wake_stretch_wait(struct wake_stretch *s, enum wake_poll was, uint32_t asked_us,
-		       uint32_t max_us)
+void wake_stretch_step(struct wake_stretch *s, enum wake_poll was, uint32_t after,
+		       uint32_t asked_us, uint32_t max_us)
 {
-	uint32_t need = s->need ? s->need : WAKE_STRETCH_AFTER;
+	uint32_t need = s->need ? s->need : after;
 
 	if (was == WAKE_POLL_IDLE) {
 		s->idles += 1 + asked_us / WAKE_STRETCH_POLL_US;
 		if (s->idles >= need)
 			s->us = s->us ? s->us * 2 : WAKE_STRETCH_US + 2 * asked_us;
 		if (s->idles >= need + WAKE_STRETCH_TRUST)
-			s->need = s->idles = need > WAKE_STRETCH_AFTER ? need / 2 : need;
+			s->need = s->idles = need > after ? need / 2 : need;
 		if (s->us > max_us)
 			s->us = max_us;
 		return;
 	}
-	if (s->us && was == WAKE_POLL_WORK && need < WAKE_STRETCH_AFTER)
-		s->need = WAKE_STRETCH_AFTER;
+	if (s->us && was == WAKE_POLL_WORK && need < after)
+		s->need = after;
 	else if (s->us && was == WAKE_POLL_WORK && need < WAKE_STRETCH_AFTER_MAX)
 		s->need = need * 2;
 	else if (s->us && was == WAKE_POLL_EVENTS && need > WAKE_STRETCH_LEAST)
 		s->need = need / 2;
 	s->idles = s->us = 0;
+}
+
+void wake_stretch_wait(struct wake_stretch *s, enum wake_poll was, uint32_t asked_us,
+		       uint32_t max_us)
+{
+	wake_stretch_step(s, was, WAKE_STRETCH_AFTER, asked_us, max_us);
 }

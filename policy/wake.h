@@ -79,7 +79,7 @@ enum wake_verdict wake_listener_look(struct wake_listener *listener, int is_forc
 
 struct wake_stretch {
 	uint32_t idles; /* idle polls in a row */
-	uint32_t need;	/* how many it takes; 0: WAKE_STRETCH_AFTER */
+	uint32_t need;	/* how many it takes; 0: as at first */
 	uint32_t us;	/* how long the next idle poll may wait in all; 0: as the host asked */
 };
 
@@ -89,5 +89,9 @@ enum wake_poll { WAKE_POLL_IDLE, WAKE_POLL_EVENTS, WAKE_POLL_WORK };
  * asked_us: the host's own timeout, of an idle one. */
 void wake_stretch_wait(struct wake_stretch *stretch, enum wake_poll was, uint32_t asked_us,
 		       uint32_t max_us);
+
+/* The same with another number of idle polls before the first (wake_mask.h). */
+void wake_stretch_step(struct wake_stretch *stretch, enum wake_poll was, uint32_t after,
+		       uint32_t asked_us, uint32_t max_us);
 
 #endif

@@ -24,7 +24,8 @@ enum config_option {
 enum { MODE_OFF, MODE_OBSERVE, MODE_ADAPT };   /* config.mode */
 enum { WRITE_AUTO, WRITE_OFF, WRITE_GROW, WRITE_SPIN, WRITE_BLOCK }; /* config.write */
 /* Bits of config.wake, in the order of the words in config.def. */
-enum { WAKE_AUTO = 1, WAKE_OFF = 2, WAKE_EXCLUSIVE = 4, WAKE_STRETCH = 8, WAKE_GATHER = 16 };
+enum { WAKE_AUTO = 1, WAKE_OFF = 2, WAKE_EXCLUSIVE = 4, WAKE_STRETCH = 8, WAKE_MASK = 16,
+       WAKE_GATHER = 32 };
 
 struct config {
 	uint64_t value[CONFIG_COUNT];  /* by enum config_option; a path: 1 if set */

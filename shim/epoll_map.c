@@ -117,7 +117,7 @@ void epoll_map_note(int epfd, int fd, uint64_t data)
 	store_relaxed(&entries[slot], fd + 1);
 }
 
-struct fdrec *epoll_map_look_up(int epfd, uint64_t data)
+int epoll_map_look_up(int epfd, uint64_t data)
 {
 	const int32_t *entries = load_acquire(&map);
 	uint32_t slot = slot_of(epfd, data);
@@ -127,7 +127,7 @@ struct fdrec *epoll_map_look_up(int epfd, uint64_t data)
 		struct fdrec *rec = fd >= 0 ? fdtable_find(fd) : NULL;
 
 		if (epoll_map_is_right(rec, epfd, data))
-			return rec;
+			return fd;
 	}
-	return NULL;
+	return -1;
 }

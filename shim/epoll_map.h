@@ -28,16 +28,27 @@ static inline int epoll_map_is_right(const struct fdrec *rec, int epfd, uint64_t
  */
 int epoll_map_has_seen(int epfd, uint64_t data);
 
-/* epoll_map_find for data that is not the descriptor's number. */
-struct fdrec *epoll_map_look_up(int epfd, uint64_t data);
+/* epoll_map_number for data that is not the descriptor's number. */
+int epoll_map_look_up(int epfd, uint64_t data);
+
+/* The descriptor registered in epfd with this data, or -1. */
+static inline int epoll_map_number(int epfd, uint64_t data)
+{
+	int fd = (int)(uint32_t)data;
+
+	/* data.fd == fd is the commonest use of all: it needs no map. */
+	if (likely(epoll_map_is_right(fdtable_find(fd), epfd, data)))
+		return fd;
+	return epoll_map_look_up(epfd, data);
+}
 
 /* The record of the descriptor registered in epfd with this data, or NULL. */
 static inline struct fdrec *epoll_map_find(int epfd, uint64_t data)
 {
-	/* data.fd == fd is the commonest use of all: it needs no map. */
 	struct fdrec *rec = fdtable_find((int)(uint32_t)data);
 
-	return likely(epoll_map_is_right(rec, epfd, data)) ? rec : epoll_map_look_up(epfd, data);
+	return likely(epoll_map_is_right(rec, epfd, data)) ? rec
+							   : fdtable_find(epoll_map_look_up(epfd, data));
 }
 
 #endif

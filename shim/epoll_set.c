@@ -5,6 +5,7 @@
 #include "epoll_map.h"
 #include "fdlock.h"
 #include "guard.h"
+#include "masked.h"
 #include "socket.h"
 #include "sys.h"
 #include "thread.h"
@@ -26,6 +27,7 @@ void epoll_created(int epfd)
 	 * makes no socket itself, and its workers have no rights to make a file later. */
 	if (rec && stats_begin() && fdrec_try_lock(rec)) {
 		socket_start(epfd, rec, FD_EPOLL, SOCKET_KIND_UNKNOWN);
+		store_relaxed(&rec->forks, load_relaxed(&mask_forks));
 		fdrec_unlock(rec);
 	}
 	guard_leave(g);
@@ -64,7 +66,7 @@ void epoll_registered(int epfd, int op, int fd, const struct epoll_event *event)
 		goto out;
 	}
 	epoll_map_note(epfd, fd, event->data.u64);
-	rec->is_edge = (event->events & EPOLLET) != 0;
+	store_relaxed(&rec->epoll_mask, event->events);
 	/* A registered number that was a file before may be a socket by now. */
 	if (op == EPOLL_CTL_ADD && fdrec_kind(rec) == FD_NOT_SOCKET)
 		store_relaxed(&rec->tag, FD_UNKNOWN);

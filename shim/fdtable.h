@@ -63,6 +63,7 @@ struct fdrec {
 	struct spin_state spin;
 	uint64_t cookie;	 /* SO_COOKIE; 0: not asked yet */
 	uint64_t epoll_data;	 /* the host's data at its last ADD or MOD */
+	uint32_t epoll_mask;	 /* and its mask; with EPOLLEXCLUSIVE where that is not certain */
 	uint32_t row_turn;	 /* the row's turn when we got it */
 	uint32_t socket_kind;	 /* enum socket_kind */
 	union {
@@ -84,7 +85,7 @@ struct fdrec {
 	uint8_t is_host_fixed; /* the host called setsockopt(SO_SNDBUF) itself */
 	uint8_t has_grown;   /* we have raised its buffer */
 	uint8_t has_row;     /* socket points to a row of its own, not to the sink */
-	uint8_t is_edge;       /* registered with EPOLLET the last time */
+	uint8_t is_shared_set; /* FD_EPOLL: several threads wait for it */
 	uint8_t is_looked_at;  /* addresses and buffer size are in the row */
 	uint8_t has_sent;      /* enum sent: what calls sent since the latest began (observe_begin) */
 	uint8_t shared_for;    /* calls until its writer counts as the only one: entry_begin() */
@@ -97,6 +98,8 @@ struct fdrec {
 	uint32_t sending;    /* of them, those between the check of a retry and the end of its send */
 	uint32_t closing;    /* threads that are closing or replacing the descriptor right now */
 	uint32_t generation; /* closes, and sends that retries of other calls must not go on after */
+	uint32_t ctls;	     /* epoll_ctl calls: begun << 16 | at work now (mask.h) */
+	uint32_t forks;	     /* FD_EPOLL: of this process when the set was made */
 };
 
 /* A power of 2: a number becomes an address by one shift; 200 cost every call 4 instructions. */

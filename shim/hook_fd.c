@@ -9,6 +9,7 @@
 
 #include "epoll_map.h"
 #include "exclusive.h"
+#include "mask.h"
 #include "observe.h"
 
 #ifndef TCP_NOTSENT_LOWAT
@@ -109,6 +110,7 @@ int epoll_create1(int flags)
 
 int epoll_ctl(int epfd, int op, int fd, struct epoll_event *event)
 {
+	struct mask_ctl ctl = mask_ctl_begin(fd);
 	struct exclusive_call call = exclusive_begin(op, fd);
 	int r = real.epoll_ctl(epfd, op, fd, event);
 
@@ -118,6 +120,7 @@ int epoll_ctl(int epfd, int op, int fd, struct epoll_event *event)
 		epoll_registered(epfd, op, fd, op == EPOLL_CTL_DEL ? NULL : event);
 	else if (op == EPOLL_CTL_DEL && unspin_is_on)
 		socket_doubt(fd); /* not registered, but about to be closed: libuv always asks */
+	mask_ctl_end(ctl);
 	return r;
 }
 

@@ -7,6 +7,7 @@
 #include "hooks.h"
 
 #include "entry.h"
+#include "mask.h"
 #include "observe.h"
 #include "socket.h"
 #include "thread.h"
@@ -60,6 +61,8 @@ static void ended(void *unused)
 {
 	(void)unused;
 	entry_thread_ended();
+	if (thread_self.context && thread_self.context->mask.in_force)
+		mask_put_back();
 	thread_ended();
 }
 

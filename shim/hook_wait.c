@@ -3,45 +3,80 @@
 #include "hooks.h"
 
 #include "gather.h"
+#include "mask.h"
 #include "stretch.h"
 #include "wait.h"
 
 /* A timespec may only be read when the kernel has read it: until then the wait may be short. */
 #define TIMEOUT_UNKNOWN 0
 
+/* What follows an answer that was perhaps EPOLLOUT alone once more (mask.h). */
+static COLD int masked_wait(uint64_t enter_ns, int epfd, struct epoll_event *events, int max,
+			    int timeout, int r)
+{
+	struct mask_wait w = { enter_ns, wait_ms(timeout), epfd, max, events, NULL };
+
+	return mask_hold(&w, &r) ? real.epoll_wait(epfd, events, max, mask_left_ms(&w)) : r;
+}
+
 int epoll_wait(int epfd, struct epoll_event *events, int max, int timeout)
 {
-	uint64_t enter_ns = wait_enter(wait_ms(timeout));
+	uint64_t enter_ns = wait_enter_epoll(epfd, wait_ms(timeout));
 	int r = gather_before(epfd, wait_ms(timeout), NULL)
 			? real.epoll_wait(epfd, events, max, timeout) : -1;
 
 	if (unlikely(r == 0))
 		r = stretch_epoll(enter_ns, wait_ms(timeout), epfd, events, max, NULL);
+	else if (unlikely(enter_ns) && mask_is_due(r))
+		r = masked_wait(enter_ns, epfd, events, max, timeout, r);
 	wait_return_epoll(enter_ns, wait_ms(timeout), epfd, events, r);
 	return r;
 }
 
+static COLD int masked_pwait(uint64_t enter_ns, int epfd, struct epoll_event *events, int max,
+			     int timeout, const sigset_t *mask, int r)
+{
+	struct mask_wait w = { enter_ns, wait_ms(timeout), epfd, max, events, mask };
+
+	return mask_hold(&w, &r) ? real.epoll_pwait(epfd, events, max, mask_left_ms(&w), mask) : r;
+}
+
 int epoll_pwait(int epfd, struct epoll_event *events, int max, int timeout, const sigset_t *mask)
 {
-	uint64_t enter_ns = wait_enter(wait_ms(timeout));
+	uint64_t enter_ns = wait_enter_epoll(epfd, wait_ms(timeout));
 	int r = gather_before(epfd, wait_ms(timeout), mask)
 			? real.epoll_pwait(epfd, events, max, timeout, mask) : -1;
 
 	if (unlikely(r == 0))
 		r = stretch_epoll(enter_ns, wait_ms(timeout), epfd, events, max, mask);
+	else if (unlikely(enter_ns) && mask_is_due(r))
+		r = masked_pwait(enter_ns, epfd, events, max, timeout, mask, r);
 	wait_return_epoll(enter_ns, wait_ms(timeout), epfd, events, r);
 	return r;
+}
+
+static COLD int masked_pwait2(uint64_t enter_ns, int epfd, struct epoll_event *events, int max,
+			      const struct timespec *timeout, const sigset_t *mask, int r)
+{
+	struct mask_wait w = { enter_ns, wait_read_timespec(r, timeout), epfd, max, events, mask };
+	struct timespec left;
+
+	if (!mask_hold(&w, &r))
+		return r;
+	return real.epoll_pwait2(epfd, events, max, mask_left_timespec(&w, &left), mask);
 }
 
 int epoll_pwait2(int epfd, struct epoll_event *events, int max, const struct timespec *timeout,
 		 const sigset_t *mask)
 {
-	uint64_t enter_ns = wait_enter(TIMEOUT_UNKNOWN);
+	uint64_t enter_ns = wait_enter_epoll(epfd, TIMEOUT_UNKNOWN);
 	int r = gather_before(epfd, timeout ? TIMEOUT_UNKNOWN : -1, mask)
 			? real.epoll_pwait2(epfd, events, max, timeout, mask) : -1;
 
 	if (unlikely(r == 0))
 		r = stretch_epoll(enter_ns, wait_read_timespec(r, timeout), epfd, events, max, mask);
+	else if (unlikely(enter_ns) && mask_is_due(r))
+		r = masked_pwait2(enter_ns, epfd, events, max, timeout, mask, r);
 	wait_return_epoll(enter_ns, wait_read_timespec(r, timeout), epfd, events, r);
 	return r;
 }

@@ -9,6 +9,7 @@
 #include "exclusive.h"
 #include "gather.h"
 #include "guard.h"
+#include "mask.h"
 #include "real.h"
 #include "retry.h"
 #include "site.h"
@@ -40,9 +41,18 @@ static void begin_child(void)
 	fdtable_next_epoch();
 	retry_begin_child();
 	watch_begin_child();
+	masked_begin_child();
 	thread_begin_child();
 	stats_begin_child();
 	store_release(&unspin_is_on, 1);
+	guard_leave(g);
+}
+
+static void before_fork(void)
+{
+	struct guard g = guard_enter();
+
+	masked_forking();
 	guard_leave(g);
 }
 
@@ -82,9 +92,10 @@ __attribute__((constructor)) static void begin(void)
 	exclusive_configure(&config);
 	stretch_configure(&config);
 	gather_configure(&config);
+	mask_configure(&config);
 	fdtable_next_epoch();
 	if (config.value[CONFIG_mode] != MODE_OFF) {
-		__register_atfork(NULL, NULL, begin_child, &__dso_handle);
+		__register_atfork(before_fork, NULL, begin_child, &__dso_handle);
 		store_release(&unspin_is_on, 1);
 	}
 	guard_leave(g);

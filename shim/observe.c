@@ -6,6 +6,7 @@
 #include "entry.h"
 #include "exclusive.h"
 #include "fdlock.h"
+#include "mask.h"
 #include "retry.h"
 #include "sys.h"
 #include "treat.h"
@@ -285,6 +286,7 @@ COLD ssize_t observe_write_slow(const struct request *q, ssize_t returned)
 		stats_global_add(GLOBAL_CONTENDED, 1);
 		if (returned > 0)
 			count_add(&rec->spin.response_bytes, (uint64_t)returned);
+		mask_stalled(rec); /* or not: nobody has looked */
 		goto out;
 	}
 	event = describe(q, rec, returned, g.saved_errno);
@@ -296,6 +298,8 @@ COLD ssize_t observe_write_slow(const struct request *q, ssize_t returned)
 	treat = probe(q, rec, &event, may_go_on);
 	treat.key.generation = generation;
 	fdrec_unlock(rec);
+	if (event.is_stall)
+		mask_stalled(rec);
 	if (treat.how != TREAT_NOT) {
 		int was_again = returned < 0;
 

@@ -365,6 +365,11 @@ void retry_range_closed(void)
 	__atomic_sub_fetch(&ranges_closing, 1, __ATOMIC_SEQ_CST);
 }
 
+int retry_range_is_closing(void)
+{
+	return __atomic_load_n(&ranges_closing, __ATOMIC_SEQ_CST) != 0;
+}
+
 void retry_begin_child(void)
 {
 	int end = in_flight ? fdtable_end() : 0;

@@ -85,6 +85,7 @@ void retry_closed(struct fdrec *rec);
 /* The same for many at once: no retry of any descriptor goes on meanwhile. */
 void retry_range_closing(void);
 void retry_range_closed(void);
+int retry_range_is_closing(void);
 
 /* Fork child: threads that were sending or closing are gone. */
 void retry_begin_child(void);

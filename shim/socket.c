@@ -143,14 +143,14 @@ static void find_out(int fd, struct fdrec *rec)
 {
 	int32_t epoll_fd = rec->epoll_fd;
 	uint64_t epoll_data = rec->epoll_data;
-	uint8_t is_edge = rec->is_edge;
+	uint32_t epoll_mask = rec->epoll_mask;
 
 	ask_what(fd, rec);
 	/* Hosts register eventfds, pipes and inherited listeners before their first use: the
 	 * number's latest registration is of what we have just found. */
 	store_relaxed(&rec->epoll_data, epoll_data);
 	store_relaxed(&rec->epoll_fd, epoll_fd);
-	rec->is_edge = is_edge;
+	store_relaxed(&rec->epoll_mask, epoll_mask);
 }
 
 /* The record was made before a fork: the socket is the same, its row stayed with the parent. */

@@ -5,6 +5,7 @@
 #include "exclusive.h"
 #include "fdlock.h"
 #include "guard.h"
+#include "mask.h"
 #include "retry.h"
 #include "sys.h"
 
@@ -24,6 +25,13 @@ static void forget(struct fdrec *rec)
 	}
 }
 
+/* After retry_closing(): from then on nothing of the number is masked. */
+static void close_masked(int fd)
+{
+	if (unlikely(__atomic_load_n(&mask_in_force, __ATOMIC_SEQ_CST)))
+		mask_closing(fd);
+}
+
 struct fdrec *socket_closing(int fd)
 {
 	struct fdrec *rec = fdtable_find(fd);
@@ -35,6 +43,7 @@ struct fdrec *socket_closing(int fd)
 		/* Nothing to forget; but another thread may find out right now what it is. (A vfork
 		 * child comes here too: its parent's retry on the same number ends, which is legal.) */
 		retry_closing(rec);
+		close_masked(fd);
 		return rec;
 	}
 	g = guard_enter();
@@ -46,6 +55,7 @@ struct fdrec *socket_closing(int fd)
 		if (exclusive_is_on && (kind == FD_LISTENER || kind == FD_EPOLL))
 			exclusive_closing(fd, kind);
 		retry_closing(rec);
+		close_masked(fd);
 		forget(rec);
 	}
 	guard_leave(g);

@@ -11,6 +11,8 @@
 
 #include "../policy/gather.h"
 #include "../policy/wake.h"
+#include "../policy/wake_mask.h"
+#include "../probes/idle_out.h"
 #include "../probes/wakeup.h"
 #include "atomic.h"
 #include "stats.h"
@@ -30,6 +32,14 @@ struct thread_context {
 	uint64_t wait_return_ns;	       /* of the last clocked one */
 	struct wake_stretch stretch;
 	struct gather gather;
+	struct { /* of mask.h */
+		struct idle_out out;
+		struct wake_mask wake;
+		uint64_t sent;	   /* masked_sent() at the run's last look; 0: none */
+		uint32_t looks;
+		uint32_t in_force; /* registrations masked: it is inside a treated wait, or has left it by a jump */
+		int is_noted;	   /* the statistics say that it is treated */
+	} mask;
 	uint32_t clocked_waits; /* how many more waits to take the time of: set at a stall */
 	uint32_t outs;
 	uint32_t spin_score;	/* episodes since the thread last yielded after a stall */

@@ -64,8 +64,10 @@ COLD uint64_t wait_enter_slow(int64_t timeout_ns)
 	context = thread_self.context;
 	if (!context)
 		return 0;
+	if (unlikely(context->mask.in_force))
+		mask_put_back();
 	settle_outs(context);
-	return context->clocked_waits || wakeup_wants_enter(&context->wakeup, timeout_ns)
+	return context->clocked_waits || context->mask.out.return_ns || wakeup_wants_enter(&context->wakeup, timeout_ns)
 		       ? sys_now() : 0;
 }
 
@@ -163,7 +165,7 @@ static void note(struct fdrec *rec, int epfd)
  * nothing to mask. */
 static COLD void note_out(struct fdrec *rec, int epfd)
 {
-	if (epfd < 0 || !rec->is_edge)
+	if (epfd < 0 || !(load_relaxed(&rec->epoll_mask) & EPOLLET))
 		note(rec, epfd);
 }
 
@@ -202,6 +204,7 @@ void wait_return_epoll(uint64_t enter_ns, int64_t timeout_ns, int epfd,
 		       const struct epoll_event *events, int returned)
 {
 	struct epoll_row *row;
+	uint32_t kinds = 0;
 	unsigned seen;
 
 	if (is_off())
@@ -214,7 +217,7 @@ void wait_return_epoll(uint64_t enter_ns, int64_t timeout_ns, int epfd,
 	if (unlikely(returned <= 0)) {
 		count_add(&row->empty_waits, (seen & WAKEUP_EMPTY) != 0);
 		count_add(&row->idle_polls, (seen & WAKEUP_IDLE) != 0);
-		return;
+		goto out;
 	}
 	count_add(&row->wait_events, (uint64_t)returned);
 	for (int i = 0; i < returned; i++) {
@@ -222,11 +225,16 @@ void wait_return_epoll(uint64_t enter_ns, int64_t timeout_ns, int epfd,
 
 		if (unlikely(!rec) && exclusive_is_on)
 			rec = exclusive_find(epfd, events[i].data.u64);
+		kinds |= events[i].events;
 		if (likely(rec != NULL))
 			deliver(rec, epfd, events[i].events);
 		else
 			epoll_set_unknown(epfd, events[i].data.u64);
 	}
+out:
+	/* After one of EPOLLOUT alone the clock is asked: no other wait need be looked at. */
+	if (unlikely(idle_out_is_alone(kinds)) || unlikely(enter_ns))
+		mask_returned(epfd, row, enter_ns, kinds, events, returned);
 }
 
 void wait_return_poll(uint64_t enter_ns, int64_t timeout_ns, const struct pollfd *fds, nfds_t n,

@@ -11,6 +11,7 @@
 #include <sys/select.h>
 
 #include "guard.h"
+#include "mask.h"
 #include "socket.h"
 #include "thread.h"
 
@@ -25,12 +26,20 @@ static inline uint64_t wait_enter(int64_t timeout_ns)
 {
 	struct thread_context *context = thread_self.context;
 
-	if (unlikely(!context) || unlikely(context->outs | context->clocked_waits) ||
+	if (unlikely(!context) ||
+	    unlikely(context->outs | context->clocked_waits | context->mask.in_force) ||
 	    unlikely(wakeup_wants_enter(&context->wakeup, timeout_ns)))
 		return wait_enter_slow(timeout_ns);
 	/* Also what ends a spin: the probe compares this count. */
 	count_add(&thread_self.row->total[TOTAL_WAITS], 1);
 	return 0;
+}
+
+/* The same for a wait of an epoll set. */
+static inline uint64_t wait_enter_epoll(int epfd, int64_t timeout_ns)
+{
+	mask_before_wait(epfd);
+	return wait_enter(timeout_ns);
 }
 
 /* After it, with its result; `events` and errno as the kernel left them. */

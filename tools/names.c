@@ -107,6 +107,8 @@ const char *names_strategy_text(uint32_t strategy)
 		[STRATEGY_BLOCK] = "a stalled write waits inside the call until there is room",
 		[STRATEGY_EXCLUSIVE] = ("one epoll set is woken per connection, instead of all that "
 					"watch the listener"),
+		[STRATEGY_MASK] = ("waits that would only say \"writable\" to a server with nothing to "
+				   "write wait a little"),
 		[STRATEGY_GATHER] = "the thread hands the processor on before it waits",
 	};
 

@@ -77,6 +77,7 @@ static void sets_are_lists_of_words(void **unused)
 		{ "UNSPIN_WAKE=off", WAKE_OFF },
 		{ "UNSPIN_WAKE=exclusive", WAKE_EXCLUSIVE },
 		{ "UNSPIN_WAKE=exclusive,stretch", WAKE_EXCLUSIVE | WAKE_STRETCH },
+		{ "UNSPIN_WAKE=stretch,mask", WAKE_MASK | WAKE_STRETCH },
 	};
 	struct config c;
 	char text[64];

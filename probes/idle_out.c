@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT */
+#include "idle_out.h"
+
+#include "wakeup.h"
+
+enum idle_out_before idle_out_before(const struct idle_out *s, int set, uint64_t io_calls,
+				     uint64_t enter_ns)
+{
+	if (!s->return_ns || s->set != set)
+		return IDLE_OUT_NONE;
+	return s->io_calls == io_calls && enter_ns >= s->return_ns &&
+			       enter_ns - s->return_ns < WAKEUP_PAUSE_NS
+		       ? IDLE_OUT_UNUSED
+		       : IDLE_OUT_USED;
+}
+
+void idle_out_returned(struct idle_out *s, int set, int is_alone, uint64_t io_calls,
+		       uint64_t now_ns)
+{
+	s->return_ns = is_alone ? now_ns : 0;
+	s->io_calls = io_calls;
+	s->set = set;
+}

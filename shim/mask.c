@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: MIT */
+#include "mask.h"
+
+#include "epoll_map.h"
+#include "epoll_set.h"
+#include "guard.h"
+#include "sys.h"
+#include "watch.h"
+
+#include <poll.h>
+
+int mask_is_on;
+
+static uint32_t max_us; /* 0: off */
+static int is_forced;
+static uint8_t is_refused; /* a filter forbids what we need: off for the life of the process */
+
+/* How many of a set's sockets may be masked: a wait is not worth more than 2 x 64 system calls. */
+#define HOLD_MAX 64
+
+/* The kernel's time per event of a full set; an answer that took longer had to be waited for. */
+#define EVENT_NS 1000
+
+/* Once waits have their full length, every so often is asked whether something was sent unseen. */
+#define SENT_EVERY 16
+
+void mask_configure(const struct config *config)
+{
+	uint64_t wake = config->value[CONFIG_wake];
+
+	is_forced = (wake & WAKE_MASK) != 0;
+	mask_is_on = config->value[CONFIG_mode] == MODE_ADAPT && (wake & (WAKE_AUTO | WAKE_MASK));
+	if (mask_is_on)
+		max_us = (uint32_t)config->value[CONFIG_stretch_max_us];
+}
+
+/* ---- what the host's other calls do first ------------------------------------------------ */
+
+static uint32_t restore(struct masked_which which)
+{
+	struct guard g = guard_enter();
+	uint32_t count = masked_restore(which);
+
+	guard_leave(g);
+	return count;
+}
+
+COLD void mask_restore_fd(int fd)
+{
+	restore((struct masked_which){ .fd = fd, .epfd = -1 });
+}
+
+COLD void mask_closing(int fd)
+{
+	restore((struct masked_which){ .fd = fd, .epfd = fd });
+}
+
+COLD void mask_stalled_slow(const struct fdrec *rec)
+{
+	if (rec->cookie)
+		restore((struct masked_which){ .fd = -1, .epfd = -1, .cookie = rec->cookie });
+}
+
+static struct fdrec *find_set(int epfd)
+{
+	struct fdrec *set = fdtable_find(epfd);
+
+	return set && fdrec_is_current(set) && fdrec_kind(set) == FD_EPOLL ? set : NULL;
+}
+
+COLD void mask_before_wait_slow(int epfd)
+{
+	struct fdrec *set = find_set(epfd);
+
+	/* A number we know nothing of may be another of any set (dup). */
+	if (restore((struct masked_which){ .fd = -1, .epfd = epfd, .is_all = !set }) && set &&
+	    load_relaxed(&set->user) != thread_self.id)
+		set->is_shared_set = 1;
+}
+
+COLD int mask_put_back(void)
+{
+	struct thread_context *context = thread_self.context;
+	struct masked_which mine = { .fd = -1, .epfd = -1, .thread = thread_self.id };
+	int is_all = restore(mine) == context->mask.in_force;
+
+	context->mask.in_force = 0;
+	return is_all;
+}
+
+/* ---- the wait itself --------------------------------------------------------------------- */
+
+/* Only a set that this process made since it last forked, for which this thread alone waits. */
+static int may_treat(int epfd)
+{
+	const struct fdrec *set = find_set(epfd);
+
+	return set && load_relaxed(&set->user) == thread_self.id && !set->is_shared_set &&
+	       !epoll_set_is_foreign(epfd) &&
+	       load_relaxed(&set->forks) == load_relaxed(&mask_forks) && !load_relaxed(&is_refused);
+}
+
+enum put { PUT_NOT, PUT_ON, PUT_OTHER };
+
+/* Masks what one answer says. 0 or -errno; what was done till then stays. Lock held. */
+static int put_on_all(const struct mask_wait *w, int n)
+{
+	int r = 0;
+
+	for (int i = 0; i < n; i++)
+		if (!idle_out_is_alone(w->events[i].events))
+			return -EAGAIN;
+	for (int i = 0; i < n && r >= 0; i++) {
+		r = masked_add(w->epfd, w->events[i].data.u64);
+		if (sys_is_refusal(r))
+			stats_refused(&is_refused);
+		thread_self.context->mask.in_force += r >= 0;
+		thread_add(TOTAL_MASKS, r >= 0);
+	}
+	return r;
+}
+
+/*
+ * An array that is full may not have been all. The next look takes it in turn, since the kernel
+ * puts level-triggered entries at the end of its list. What a look finds that is no EPOLLOUT alone
+ * is the host's answer: it may have been an edge. Lock held.
+ */
+static enum put put_on(const struct mask_wait *w, int *returned)
+{
+	int n = *returned, sum = n;
+
+	while (sum <= HOLD_MAX && put_on_all(w, n) >= 0) {
+		if (n == w->max)
+			n = (int)sys_call(SYS_epoll_pwait, w->epfd, w->events, w->max, 0, NULL, 8);
+		else
+			n = 0;
+		if (n <= 0)
+			return PUT_ON;
+		sum += n;
+	}
+	if (sum == n)
+		return PUT_NOT; /* the host's array is as its own call left it */
+	*returned = n;
+	return PUT_OTHER;
+}
+
+/* Bytes were sent since the thread's last treated wait, says the kernel; we saw no write. */
+static int was_used_unseen(struct thread_context *context)
+{
+	uint64_t before = context->mask.sent;
+
+	if (context->mask.wake.hold.us == max_us && context->mask.looks++ % SENT_EVERY)
+		return 0;
+	context->mask.sent = masked_sent(thread_self.id);
+	if (!context->mask.sent)
+		stats_refused(&is_refused);
+	return !context->mask.sent || (before && before != context->mask.sent);
+}
+
+static void note_verdict(struct thread_context *context, int epfd, int is_treated)
+{
+	if (context->mask.is_noted == is_treated)
+		return;
+	context->mask.is_noted = is_treated;
+	stats_decision(&stats_socket_sink, epfd, is_treated ? STRATEGY_MASK : STRATEGY_NONE,
+		       is_treated ? REASON_MASK_UNUSED : REASON_MASK_NO_GAIN, 0, 0);
+}
+
+/* Everything is masked: waits. Returns when it ended. */
+static uint64_t wait_masked(const struct mask_wait *w, struct thread_context *context,
+			    uint64_t began)
+{
+	struct pollfd set = { .fd = w->epfd, .events = POLLIN };
+	struct timespec t = { 0, (long)context->mask.wake.hold.us * 1000 };
+	struct fdrec *rec;
+	uint64_t now;
+	long r;
+
+	if (w->timeout_ns > 0 && w->timeout_ns < t.tv_nsec)
+		t.tv_nsec = (long)w->timeout_ns;
+	r = sys_call(SYS_ppoll, &set, 1, &t, w->signals, 8, 0);
+	now = sys_now();
+	rec = find_set(w->epfd);
+	if (sys_is_refusal(r))
+		stats_refused(&is_refused);
+	if (r == -EINTR)
+		wake_mask_break(&context->mask.wake); /* its handler may have left work */
+	thread_add(TOTAL_MASKED_WAITS, 1);
+	thread_add(TOTAL_MASKED_NS, now - began);
+	if (rec) /* or another thread has closed it */
+		count_add(&rec->epoll->masked_waits, 1);
+	return now;
+}
+
+static int hold(const struct mask_wait *w, int *returned)
+{
+	struct thread_context *context = thread_self.context;
+	uint64_t began = sys_now(), masked, woken, signals;
+	enum put put;
+
+	/* The thread has done something meanwhile; or these events had to be waited for: they are
+	 * news. */
+	if (idle_out_before(&context->mask.out, w->epfd, thread_io_calls(), w->enter_ns) !=
+		    IDLE_OUT_UNUSED ||
+	    began - w->enter_ns >= WAKEUP_PAUSE_NS + (uint64_t)*returned * EVENT_NS ||
+	    !may_treat(w->epfd) || !watch_lock(&signals, 0))
+		return 0;
+	/* No handler runs before all is done: it may jump out, and in_force must be right. */
+	put = put_on(w, returned);
+	watch_unlock(signals);
+	masked = woken = sys_now();
+	if (put == PUT_ON && !was_used_unseen(context)) {
+		note_verdict(context, w->epfd, 1);
+		woken = wait_masked(w, context, masked);
+	} else {
+		wake_mask_wait(&context->mask.wake, WAKE_POLL_WORK, max_us);
+	}
+	/* Another thread has needed a registration: leave them alone for some rounds. */
+	if (!mask_put_back())
+		wake_mask_break(&context->mask.wake);
+	if (wake_mask_paid(&context->mask.wake, masked - began + sys_now() - woken, woken - masked,
+			   is_forced))
+		note_verdict(context, w->epfd, 0);
+	return put == PUT_ON;
+}
+
+COLD int mask_hold(const struct mask_wait *w, int *returned)
+{
+	struct guard g = guard_enter();
+	int is_owed = !guard_is_cancelled_anywhere(g) && hold(w, returned);
+
+	guard_leave(g);
+	return is_owed;
+}
+
+int64_t mask_left_ns(const struct mask_wait *w)
+{
+	int64_t passed = (int64_t)(sys_now() - w->enter_ns);
+
+	if (w->timeout_ns < 0)
+		return -1;
+	return w->timeout_ns > passed ? w->timeout_ns - passed : 0;
+}
+
+/* EPOLLOUT alone, of registrations that say so again at the next wait: no edge, not once. */
+static int is_plain_out(int epfd, uint32_t kinds, const struct epoll_event *events, int n)
+{
+	for (int i = 0; i < n && idle_out_is_alone(kinds); i++) {
+		const struct fdrec *rec = epoll_map_find(epfd, events[i].data.u64);
+
+		if (!rec || !wake_may_be_masked(load_relaxed(&rec->epoll_mask)))
+			return 0;
+	}
+	return idle_out_is_alone(kinds);
+}
+
+COLD void mask_returned(int epfd, struct epoll_row *row, uint64_t enter_ns, uint32_t kinds,
+			const struct epoll_event *events, int returned)
+{
+	struct thread_context *context = thread_self.context;
+	struct fdrec *set = find_set(epfd);
+	uint64_t io_calls = thread_io_calls();
+	enum idle_out_before before;
+	int is_alone;
+
+	if (!context || (!idle_out_is_alone(kinds) && !context->mask.out.return_ns))
+		return;
+	is_alone = is_plain_out(epfd, kinds, events, returned);
+	before = idle_out_before(&context->mask.out, epfd, io_calls, enter_ns);
+	if (before == IDLE_OUT_UNUSED)
+		count_add(&row->idle_outs, 1);
+	if (before == IDLE_OUT_USED)
+		wake_mask_wait(&context->mask.wake, WAKE_POLL_WORK, max_us);
+	else if (!is_alone)
+		wake_mask_wait(&context->mask.wake, WAKE_POLL_EVENTS, max_us);
+	else if (before == IDLE_OUT_UNUSED)
+		wake_mask_wait(&context->mask.wake, WAKE_POLL_IDLE, max_us);
+	else
+		wake_mask_break(&context->mask.wake);
+	if (!context->mask.wake.hold.us)
+		context->mask.sent = 0;
+	idle_out_returned(&context->mask.out, epfd, is_alone, io_calls, is_alone ? sys_now() : 0);
+	/* More than one waits for it: from then on it is left alone. */
+	if (set && load_relaxed(&set->user) != thread_self.id) {
+		set->is_shared_set |= load_relaxed(&set->user) != FD_NO_USER;
+		store_relaxed(&set->user, thread_self.id);
+	}
+}
