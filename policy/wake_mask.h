@@ -21,7 +21,7 @@
  * uses it within one round.
  */
 #define WAKE_MASK_AFTER	 256
-#define WAKE_MASK_WINDOW 256 /* waits: one that was preempted for 4 ms does not decide */
+#define WAKE_MASK_WINDOW 256 /* waits: the first five of a run, which are short, do not decide */
 #define WAKE_MASK_SHARE	 4   /* the cost may be a 4th of the time waited, natively all lost */
 
 struct wake_mask {
@@ -40,7 +40,7 @@ void wake_mask_wait(struct wake_mask *mask, enum wake_poll was, uint32_t max_us)
 /* Another set, a signal: the run of rounds ends, and nothing is learnt of it. */
 void wake_mask_break(struct wake_mask *mask);
 
-/* A wait was treated. 1: it does not pay, and is withdrawn. is_forced: never. */
+/* A wait was treated: cost_ns of CPU. 1: it does not pay, and is withdrawn. is_forced: never. */
 int wake_mask_paid(struct wake_mask *mask, uint64_t cost_ns, uint64_t held_ns, int is_forced);
 
 #endif

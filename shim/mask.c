@@ -166,6 +166,15 @@ static void note_verdict(struct thread_context *context, int epfd, int is_treate
 		       is_treated ? REASON_MASK_UNUSED : REASON_MASK_NO_GAIN, 0, 0);
 }
 
+/* What this thread has cost so far: by the wall clock, neighbours' work would count as ours. */
+static uint64_t cpu_ns(void)
+{
+	struct timespec t = { 0, 0 };
+
+	sys_call(SYS_clock_gettime, CLOCK_THREAD_CPUTIME_ID, &t, 0, 0, 0, 0);
+	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
 /* Everything is masked: waits. Returns when it ended. */
 static uint64_t wait_masked(const struct mask_wait *w, struct thread_context *context,
 			    uint64_t began)
@@ -195,7 +204,7 @@ static uint64_t wait_masked(const struct mask_wait *w, struct thread_context *co
 static int hold(const struct mask_wait *w, int *returned)
 {
 	struct thread_context *context = thread_self.context;
-	uint64_t began = sys_now(), masked, woken, signals;
+	uint64_t began = sys_now(), masked, woken, cpu, signals;
 	enum put put;
 
 	/* The thread has done something meanwhile; or these events had to be waited for: they are
@@ -205,6 +214,7 @@ static int hold(const struct mask_wait *w, int *returned)
 	    began - w->enter_ns >= WAKEUP_PAUSE_NS + (uint64_t)*returned * EVENT_NS ||
 	    !may_treat(w->epfd) || !watch_lock(&signals, 0))
 		return 0;
+	cpu = cpu_ns();
 	/* No handler runs before all is done: it may jump out, and in_force must be right. */
 	put = put_on(w, returned);
 	watch_unlock(signals);
@@ -218,7 +228,8 @@ static int hold(const struct mask_wait *w, int *returned)
 	/* Another thread has needed a registration: leave them alone for some rounds. */
 	if (!mask_put_back())
 		wake_mask_break(&context->mask.wake);
-	if (wake_mask_paid(&context->mask.wake, masked - began + sys_now() - woken, woken - masked,
+	context->mask.cpu_ns = cpu_ns();
+	if (wake_mask_paid(&context->mask.wake, context->mask.cpu_ns - cpu, woken - masked,
 			   is_forced))
 		note_verdict(context, w->epfd, 0);
 	return put == PUT_ON;
@@ -254,6 +265,20 @@ static int is_plain_out(int epfd, uint32_t kinds, const struct epoll_event *even
 	return idle_out_is_alone(kinds);
 }
 
+/*
+ * After a treated wait: a thread that was only slow, because it was preempted or waited for an
+ * interpreter's lock, has done nothing. Its CPU time tells, which is not worth asking for before.
+ */
+static int was_only_slow(struct thread_context *context, uint64_t io_calls)
+{
+	uint64_t before = context->mask.cpu_ns;
+
+	context->mask.cpu_ns = 0;
+	return before && context->mask.out.io_calls == io_calls &&
+	       cpu_ns() - before <
+		       2 * context->mask.out.pause_ns; /* two returns of waits are in it */
+}
+
 COLD void mask_returned(int epfd, struct epoll_row *row, uint64_t enter_ns, uint32_t kinds,
 			const struct epoll_event *events, int returned)
 {
@@ -267,6 +292,9 @@ COLD void mask_returned(int epfd, struct epoll_row *row, uint64_t enter_ns, uint
 		return;
 	is_alone = is_plain_out(epfd, kinds, events, returned);
 	before = idle_out_before(&context->mask.out, epfd, io_calls, enter_ns);
+	if (before == IDLE_OUT_USED && context->mask.wake.hold.us &&
+	    was_only_slow(context, io_calls))
+		before = IDLE_OUT_UNUSED;
 	if (before == IDLE_OUT_UNUSED)
 		count_add(&row->idle_outs, 1);
 	if (before == IDLE_OUT_USED)
@@ -279,7 +307,8 @@ COLD void mask_returned(int epfd, struct epoll_row *row, uint64_t enter_ns, uint
 		wake_mask_break(&context->mask.wake);
 	if (!context->mask.wake.hold.us)
 		context->mask.sent = 0;
-	idle_out_returned(&context->mask.out, epfd, is_alone, io_calls, is_alone ? sys_now() : 0);
+	idle_out_returned(&context->mask.out, epfd, is_alone ? (unsigned)returned : 0, io_calls,
+			  is_alone ? sys_now() : 0);
 	/* More than one waits for it: from then on it is left alone. */
 	if (set && load_relaxed(&set->user) != thread_self.id) {
 		set->is_shared_set |= load_relaxed(&set->user) != FD_NO_USER;

@@ -35,6 +35,7 @@ struct thread_context {
 	struct { /* of mask.h */
 		struct idle_out out;
 		struct wake_mask wake;
+		uint64_t cpu_ns;   /* its CPU time at the end of the last treated wait; 0: asked */
 		uint64_t sent;	   /* masked_sent() at the run's last look; 0: none */
 		uint32_t looks;
 		uint32_t in_force; /* registrations masked: it is inside a treated wait, or has left it by a jump */

@@ -7,6 +7,8 @@
 #include "probes/idle_out.h"
 #include "probes/wakeup.h"
 
+#define PAUSE(events) (WAKEUP_PAUSE_NS + (events) * IDLE_OUT_EVENT_NS)
+
 static void only_writable_is_alone(void **unused)
 {
 	(void)unused;
@@ -37,9 +39,12 @@ static void io_or_time_in_between_is_use(void **unused)
 	(void)unused;
 	idle_out_returned(&s, 3, 1, 7, 1000);
 	assert_int_equal(idle_out_before(&s, 3, 8, 1500), IDLE_OUT_USED);
-	assert_int_equal(idle_out_before(&s, 3, 7, 1000 + WAKEUP_PAUSE_NS - 1), IDLE_OUT_UNUSED);
-	assert_int_equal(idle_out_before(&s, 3, 7, 1000 + WAKEUP_PAUSE_NS), IDLE_OUT_USED);
+	assert_int_equal(idle_out_before(&s, 3, 7, 1000 + PAUSE(1) - 1), IDLE_OUT_UNUSED);
+	assert_int_equal(idle_out_before(&s, 3, 7, 1000 + PAUSE(1)), IDLE_OUT_USED);
 	assert_int_equal(idle_out_before(&s, 3, 7, 0), IDLE_OUT_USED); /* the clock was not asked */
+	idle_out_returned(&s, 3, 20, 7, 1000); /* each event takes a look */
+	assert_int_equal(idle_out_before(&s, 3, 7, 1000 + PAUSE(20) - 1), IDLE_OUT_UNUSED);
+	assert_int_equal(idle_out_before(&s, 3, 7, 1000 + PAUSE(20)), IDLE_OUT_USED);
 }
 
 static void other_sets_and_other_events_are_no_round(void **unused)

@@ -118,7 +118,7 @@ static void one_slow_wait_withdraws_nothing(void **unused)
 
 	(void)unused;
 	for (unsigned i = 0; i < 10; i++) {
-		assert_false(wake_mask_paid(&m, 4000000, 500000, 0)); /* preempted */
+		assert_false(wake_mask_paid(&m, 4000000, 500000, 0));
 		for (unsigned n = 1; n < WAKE_MASK_WINDOW; n++)
 			assert_false(wake_mask_paid(&m, 4000, 500000, 0));
 	}
