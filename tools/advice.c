@@ -235,6 +235,38 @@ static void say_wakeups(const struct facts *facts, FILE *out)
 	}
 }
 
+/* What was done about them. Time in all, where there is a row of it. */
+static void say_calmed(const struct facts *facts, FILE *out)
+{
+	static const struct {
+		enum total count, ns; /* TOTAL_COUNT: no time */
+		const char *before, *one, *many;
+	} rows[] = {
+		{ TOTAL_EXCLUSIVE_ADDS, TOTAL_COUNT, "The shim gave EPOLLEXCLUSIVE to",
+		  "registration of a listener, so that one thread is woken per connection",
+		  "registrations of listeners, so that one thread is woken per connection" },
+		{ TOTAL_STRETCHED_POLLS, TOTAL_STRETCHED_NS, "The shim kept",
+		  "idle poll waiting a little", "idle polls waiting a little" },
+		{ TOTAL_MASKED_WAITS, TOTAL_MASKED_NS, "The shim kept",
+		  "wait that would only have said \"writable\" waiting a little",
+		  "waits that would only have said \"writable\" waiting a little" },
+		{ TOTAL_GATHERED_WAITS, TOTAL_GATHERED_NS, "The shim handed the processor on before",
+		  "wait, so that events gather", "waits, so that events gather" },
+	};
+
+	for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		uint64_t count = facts->total[rows[i].count];
+
+		if (!count)
+			continue;
+		fprintf(out, "%s %s %s", rows[i].before, text_count(count),
+			many(count, rows[i].one, rows[i].many));
+		if (rows[i].ns != TOTAL_COUNT)
+			fprintf(out, ": %s in all", text_duration(facts->total[rows[i].ns]));
+		fputs(".\n", out);
+	}
+}
+
 static void say_idle(const struct facts *facts, FILE *out)
 {
 	if (facts->header->mode != MODE_OFF && !facts->total[TOTAL_WRITES])
@@ -270,6 +302,7 @@ static void say_untracked(const struct facts *facts, FILE *out)
 static rule *const faults[] = {
 	say_off,    say_idle,	   say_spin,	  say_stalls, say_grown,
 	say_inside, say_untreated, say_observing, say_limits, say_wakeups,
+	say_calmed,
 };
 static rule *const remarks[] = { say_untracked, say_settings };
 

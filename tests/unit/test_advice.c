@@ -157,6 +157,21 @@ static void wakeup_faults_need_both_share_and_number(void **unused)
 	assert_says("thundering herd", true);
 }
 
+static void calmed_wakeups_are_told_with_their_time(void **unused)
+{
+	(void)unused;
+	assert_says("EPOLLEXCLUSIVE", false);
+	total[TOTAL_EXCLUSIVE_ADDS] = 16;
+	assert_says("gave EPOLLEXCLUSIVE to 16 registrations", true);
+	total[TOTAL_STRETCHED_POLLS] = 1;
+	total[TOTAL_STRETCHED_NS] = 2000000000;
+	assert_says("kept 1 idle poll waiting a little: 2.00 s in all", true);
+	total[TOTAL_MASKED_WAITS] = 3;
+	assert_says("kept 3 waits that would only have said \"writable\"", true);
+	total[TOTAL_GATHERED_WAITS] = 4;
+	assert_says("processor on before 4 waits", true);
+}
+
 static void limits_and_ignored_settings_are_remarked(void **unused)
 {
 	(void)unused;
@@ -183,6 +198,7 @@ int main(void)
 		FRESH(raised_buffers_are_told_with_their_sizes),
 		FRESH(stalled_sockets_left_alone_come_with_the_commonest_reason),
 		FRESH(observing_says_how_to_act),
+		FRESH(calmed_wakeups_are_told_with_their_time),
 		FRESH(off_and_idle_are_not_called_healthy),
 		FRESH(wakeup_faults_need_both_share_and_number),
 		FRESH(limits_and_ignored_settings_are_remarked),
