@@ -218,13 +218,13 @@ static void polls_keep_out(void)
  */
 static void short_waits(void)
 {
-	struct sender s = { 1500000, 20000, 25, 1 };
+	struct sender s = { 1700000, 20000, 25, 1 };
 	unsigned interruptions;
 	pthread_t thread;
 
 	block(1);
 	thread = send_later(&s);
-	interruptions = poll_for(2300, 1, &nothing);
+	interruptions = poll_for(2500, 1, &nothing);
 	pthread_join(thread, NULL);
 	fact("interrupted", interruptions);
 	fact("handled", (uint64_t)handled);

@@ -17,6 +17,8 @@ PROGRAM = os.path.join(B, "helpers", "wk_masks")
 WAITS = ("epoll_pwait", "epoll_pwait2", "ppoll", "pselect")
 SCENARIOS = {"pending": WAITS, "during": WAITS, "kept_out": WAITS,
              "polls_let_in": WAITS[:2], "polls_keep_out": WAITS[:2], "short_waits": WAITS[:2]}
+# Stretching begins after 1024 idle polls in a row; a thread that loses the processor begins anew.
+TRIES = 4
 STRETCHED = ("polls_let_in", "polls_keep_out", "short_waits")
 
 
@@ -38,11 +40,15 @@ def try_one(place, scenario, wait):
     native, _ = run(place, scenario, wait)
     wrong = []
     for name, settings in modes().items():
-        said, stretched = run(place, scenario, wait, settings)
+        is_stretching = name in ("stretch", "all") and scenario in STRETCHED
+        for _ in range(TRIES):
+            said, stretched = run(place, scenario, wait, settings)
+            if said != native or stretched or not is_stretching:
+                break
         if said != native:
             wrong.append(f"{name}: {said.split()}, natively {native.split()}")
-        if name in ("stretch", "all") and scenario in STRETCHED and not stretched:
-            wrong.append(f"{name}: no poll was stretched")
+        if is_stretching and not stretched:
+            wrong.append(f"{name}: no poll was stretched in {TRIES} runs")
     say("not ok" if wrong else "ok", f"masks_{scenario}_{wait}", "; ".join(wrong) or
         " ".join(native.replace("fact ", "").split()))
 
