@@ -53,8 +53,8 @@ int epoll_map_has_seen(int epfd, uint64_t data)
 
 static uint32_t slot_of(int epfd, uint64_t data)
 {
-	/* Fibonacci hashing (Knuth 6.4): pointers differ in their middle bits. */
-	return (uint32_t)(((data ^ (uint64_t)(unsigned)epfd << 40) * 0x9e3779b97f4a7c15ull) >> 48);
+	/* Its bits 32..63 go to `seen` as well, which does not matter: another table. */
+	return (uint32_t)(hash_of(epfd, data) >> 48);
 }
 
 static int32_t *map_get(void)
@@ -80,12 +80,14 @@ static int is_plain(int fd, uint64_t data)
 	return (uint32_t)data == (uint32_t)fd;
 }
 
-/* Does the entry's descriptor still hash to this slot, or is the entry left over? */
+/* Is the entry in this slot still its descriptor's, within the ways of the slot that it hashes to,
+ * or left over? */
 static int belongs_at(int fd, uint32_t slot)
 {
 	const struct fdrec *rec = fdtable_find(fd);
 
-	return rec && slot_of(load_relaxed(&rec->epoll_fd), load_relaxed(&rec->epoll_data)) == slot;
+	return rec && (slot - slot_of(load_relaxed(&rec->epoll_fd), load_relaxed(&rec->epoll_data))) %
+				      MAP_ENTRIES < MAP_WAYS;
 }
 
 void epoll_map_note(int epfd, int fd, uint64_t data)
@@ -109,7 +111,7 @@ void epoll_map_note(int epfd, int fd, uint64_t data)
 		int32_t *entry = &entries[(slot + way) % MAP_ENTRIES];
 		int there = load_relaxed(entry) - 1;
 
-		if (there < 0 || there == fd || !belongs_at(there, slot)) {
+		if (there < 0 || there == fd || !belongs_at(there, slot + way)) {
 			store_relaxed(entry, fd + 1);
 			return;
 		}
