@@ -42,7 +42,8 @@ static int is_at_least(uint64_t a, uint64_t b, uint64_t c, uint64_t d, unsigned 
 
 static int has_paid(const struct gather *g)
 {
-	return is_at_least(g->nap.events, g->nap.waits, g->plain.events, g->plain.waits,
+	return g->losses <= GATHER_LOSSES &&
+	       is_at_least(g->nap.events, g->nap.waits, g->plain.events, g->plain.waits,
 			   GATHER_MORE_PERMILLE) &&
 	       is_at_least(g->nap.work, g->nap.now_ns, g->plain.work, g->plain.now_ns,
 			   GATHER_GAIN_PERMILLE);
@@ -50,29 +51,33 @@ static int has_paid(const struct gather *g)
 
 static void begin_trial(struct gather *g, const struct gather_sample *sample)
 {
-	g->turns = 0;
+	g->turns = g->losses = 0;
 	g->plain = g->nap = (struct gather_sample){ 0, 0, 0, 0 };
 	begin(g, GATHER_PLAIN, sample, GATHER_ARM_NS);
 }
 
-void gather_probed(struct gather *g, uint64_t ns, const struct gather_sample *sample,
-		   int is_forced)
+void gather_probed(struct gather *g, uint64_t ns, const struct gather_sample *sample)
 {
 	g->contended += ns >= GATHER_CONTENDED_NS;
 	if (++g->probes < GATHER_PROBES)
 		return;
-	if (g->contended * 2 < GATHER_PROBES)
+	if (g->contended < GATHER_CONTENDED)
 		give_up(g, sample);
-	else if (is_forced)
-		begin(g, GATHER_ON, sample, GATHER_ON_NS);
 	else
 		begin_trial(g, sample);
 }
 
 static enum gather_verdict end_turn(struct gather *g, const struct gather_sample *sample)
 {
+	struct gather_sample turn = { 0, 0, 0, 0 };
+
+	add_turn(&turn, &g->from, sample);
 	add_turn(g->state == GATHER_NAP ? &g->nap : &g->plain, &g->from, sample);
-	if (++g->turns < 2 * GATHER_PAIRS) {
+	if (g->state == GATHER_PLAIN)
+		g->last = turn;
+	else if (!is_at_least(turn.work, turn.now_ns, g->last.work, g->last.now_ns, 1000))
+		g->losses++;
+	if (++g->turns < 2 * GATHER_PAIRS && g->losses <= GATHER_LOSSES) {
 		begin(g, g->state == GATHER_NAP ? GATHER_PLAIN : GATHER_NAP, sample, GATHER_ARM_NS);
 		return GATHER_GO_ON;
 	}
@@ -92,12 +97,12 @@ enum gather_verdict gather_look(struct gather *g, const struct gather_sample *sa
 
 	switch ((enum gather_state)g->state) {
 	case GATHER_OFF:
-		if (is_over && is_thin(g, sample)) {
-			g->probes = g->contended = 0;
-			begin(g, GATHER_PROBE, sample, 0);
-		} else {
+		if (!is_over || !is_thin(g, sample)) {
 			g->from = *sample;
+			break;
 		}
+		g->probes = g->contended = 0;
+		begin(g, is_forced ? GATHER_ON : GATHER_PROBE, sample, GATHER_ON_NS);
 		break;
 	case GATHER_PROBE:
 		break;

@@ -88,7 +88,7 @@ COLD int gather_before_slow(struct thread_context *context, int epfd, int64_t ti
 			    const sigset_t *mask)
 {
 	struct gather *g = &context->gather;
-	uint64_t began, took;
+	uint64_t began;
 	int may_wait = 1;
 
 	if ((timeout_ns >= 0 && timeout_ns < GATHER_WAIT_NS) || epoll_set_is_foreign(epfd))
@@ -99,19 +99,15 @@ COLD int gather_before_slow(struct thread_context *context, int epfd, int64_t ti
 	}
 	if (thread_total(TOTAL_WAITS) % GATHER_LOOK_EVERY == 0)
 		look(context, epfd);
-	if (!gather_yields(g))
-		return 1;
 	began = sys_now();
-	if (sys_is_refusal(sys_call(SYS_sched_yield, 0, 0, 0, 0, 0, 0)))
-		stats_refused(&is_refused);
-	took = sys_now() - began;
 	if (g->state == GATHER_PROBE) {
-		struct gather_sample now = sample(1);
+		struct gather_sample now;
 
-		gather_probed(g, took, &now, is_forced);
-		return 1;
-	}
-	if (took >= GATHER_CONTENDED_NS) {
+		if (sys_is_refusal(sys_call(SYS_sched_yield, 0, 0, 0, 0, 0, 0)))
+			stats_refused(&is_refused);
+		now = sample(1);
+		gather_probed(g, now.now_ns - began, &now);
+	} else if (gather_naps(g)) {
 		may_wait = nap(mask);
 		thread_add(TOTAL_GATHERED_NS, sys_now() - began);
 		thread_add(TOTAL_GATHERED_WAITS, 1);

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A thread whose waits bring few events on a busy machine hands the processor on before it waits
- * (policy/gather.h decides): sched_yield, and where that let somebody run, a nap of at most
- * GATHER_NAP_US. Only before waits that may last much longer than the nap. poll and select are
- * counted, not treated.
+ * (policy/gather.h decides): it naps for GATHER_NAP_US at most. Only before waits that may last much
+ * longer than that. poll and select are counted, not treated.
  *
  * A signal that comes meanwhile is one that came in the host's wait: its handler runs under the
  * wait's own signal mask, and the wait ends with EINTR, unmade. (Natively it would have ended so;
