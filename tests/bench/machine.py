@@ -10,14 +10,18 @@ import subprocess
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 
-def said(*argv):
-    """First line a program prints; "" if it cannot be run."""
+def lines(*argv):
+    """What a program prints; nothing if it cannot be run."""
     try:
         done = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                               cwd=ROOT, timeout=20)
     except OSError:
-        return ""
-    return done.stdout.strip().split("\n")[0]
+        return []
+    return done.stdout.strip().split("\n")
+
+
+def said(*argv):
+    return (lines(*argv) or [""])[0]
 
 
 def read(path):
@@ -62,11 +66,12 @@ def compiler(binary):
 
 def programs():
     versions = {
-        "wrk": r"wrk (\S+)", "nginx": r"nginx/(\S+)", "redis-server": r"v=(\S+)",
+        "wrk": r"wrk (\S+)", "httperf": r"httperf-(\S+)", "nginx": r"nginx/(\S+)", "redis-server": r"v=(\S+)",
         "/usr/bin/python3": r"Python (\S+)",
     }
     for name, pattern in versions.items():
-        found = re.search(pattern, said(name, "-v" if name in ("wrk", "nginx") else "--version"))
+        found = re.search(pattern, " ".join(lines(name, "-v" if name in ("wrk", "nginx")
+                                                  else "--version")))
         yield f"{os.path.basename(name)} {found.group(1) if found else 'missing'}"
 
 
@@ -97,7 +102,15 @@ def facts(build, seconds, warmup):
 
 
 MEASURED = ("libunspin.so", "reactor")  # of the build directory
-MEASURING = ("cells.py", "variants.py", "inside.py", "servers.py", "loads.py")
+MEASURING = ("cells.py", "variants.py", "labs.py", "inside.py", "servers.py", "loads.py")
+
+
+def made_by(build, measuring):
+    """A digest of what is measured and of what measures it."""
+    here = os.path.dirname(os.path.abspath(__file__))
+    return digest(*(os.path.join(build, name) for name in MEASURED),
+                  *(os.path.join(here, name) for name in measuring),
+                  os.path.join(ROOT, "examples", "load", "timedload.c"))[:12]
 
 
 def data_path(build, seconds, warmup, suffix=""):
@@ -105,12 +118,8 @@ def data_path(build, seconds, warmup, suffix=""):
     Another library, reactor, way of measuring or length of run is another file. Another commit is
     not: results of one part may be committed before the next is measured.
     """
-    here = os.path.dirname(os.path.abspath(__file__))
-    made_by = digest(*(os.path.join(build, name) for name in MEASURED),
-                     *(os.path.join(here, name) for name in MEASURING),
-                     os.path.join(ROOT, "examples", "load", "timedload.c"))
-    return os.path.join(build, "matrix",
-                        f"{made_by[:12]}-{seconds:g}s-warm{warmup:g}{suffix}.csv")
+    return os.path.join(build, "matrix", f"{made_by(build, MEASURING)}-{seconds:g}s-"
+                                         f"warm{warmup:g}{suffix}.csv")
 
 
 def is_stale(build):

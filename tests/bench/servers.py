@@ -126,10 +126,9 @@ def session_pids(session):
 class Server:
     """with Server(...) as server: load it. Afterwards life_switches is known, of all threads."""
 
-    def __init__(self, build, place, cell, variant, host, port):
-        self.address = host, port
+    def __init__(self, argv, place, variant, build, address):
+        self.address, self.argv = address, argv
         self.is_shimmed = variant.kind == "shim"
-        self.argv = argv(build, place, cell, variant, host, port)
         self.env = environment(build, place, variant)
         self.log_path = os.path.join(place, "server.log")
         self.note = ""

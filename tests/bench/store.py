@@ -30,7 +30,6 @@ COLUMNS = {
     "idle_pct": float, "steal_pct": float,  # of the whole machine's CPU time
     "note": str,
 }
-HEAD = [*COLUMNS, "end"]
 FAILED = "failed:"  # a note that begins so: nothing was measured
 
 
@@ -58,19 +57,23 @@ def line(values):
     return out.getvalue()
 
 
-def parse_row(head, words):
+def head_of(columns):
+    return [*columns, "end"]
+
+
+def parse_row(head, words, columns):
     """A row, or None for a line that is not whole. Columns the file does not have are None."""
     if len(words) != len(head):  # a full stop after the last column ends a whole line
         return None
     texts = dict(zip(head, words))
     try:
         return {name: None if name not in texts or (not texts[name] and kind is not str)
-                else kind(texts[name]) for name, kind in COLUMNS.items()}
+                else kind(texts[name]) for name, kind in columns.items()}
     except ValueError:
         return None
 
 
-def parse(text):
+def parse(text, columns=COLUMNS):
     """(facts, rows): rows by key, in order of first appearance."""
     facts, rows, head = {}, {}, None
     for each in text.splitlines():
@@ -83,21 +86,21 @@ def parse(text):
         if head is None:
             head = words
             continue
-        row = parse_row(head, words)
+        row = parse_row(head, words, columns)
         if row:
             rows[key(row)] = row
     return facts, rows
 
 
-def load(path):
+def load(path, columns=COLUMNS):
     with open(path) as f:
-        return parse(f.read())
+        return parse(f.read(), columns)
 
 
 class Store:
-    def __init__(self, path, facts):
+    def __init__(self, path, facts, columns=COLUMNS):
         os.makedirs(os.path.dirname(path), exist_ok=True)
-        self.path = path
+        self.path, self.columns = path, columns
         self.file = open(path, "a+")
         try:
             fcntl.flock(self.file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -108,13 +111,13 @@ class Store:
         text = self.file.read()
         if not text:
             self.write("".join(f"# {name}: {value}\n" for name, value in facts.items()) +
-                       line(HEAD))
-        elif line(HEAD) not in text:
+                       line(head_of(columns)))
+        elif line(head_of(columns)) not in text:
             self.file.close()
             raise Foreign(path)
         elif not text.endswith("\n"):
             self.write("\n")
-        self.facts, self.rows = parse(text) if text else (dict(facts), {})
+        self.facts, self.rows = parse(text, columns) if text else (dict(facts), {})
 
     def write(self, text):
         self.file.write(text)
@@ -122,8 +125,8 @@ class Store:
         os.fsync(self.file.fileno())
 
     def add(self, row):
-        self.write(line([to_text(row.get(name)) for name in COLUMNS] + ["."]))
-        self.rows[key(row)] = {name: row.get(name) for name in COLUMNS}
+        self.write(line([to_text(row.get(name)) for name in self.columns] + ["."]))
+        self.rows[key(row)] = {name: row.get(name) for name in self.columns}
 
     def is_done(self, cell, variant, round_):
         row = self.rows.get((cell, variant, round_))
