@@ -62,9 +62,9 @@ def parse_wrk(text):
     requests = int(done.group(1))
     percentiles = {name: re.search(rf"^ +{name}% +(\S+) *$", text, re.M) for name in ("50", "99")}
     errors = sum(map(int, re.findall(r"(?:connect|read|write|timeout) (\d+)", text)))
-    errors += sum(map(int, re.findall(r"Non-2xx or 3xx responses: (\d+)", text)))
-    return {"requests": requests, "rps": float(rate.group(1)), "errors": errors,
-            "read_mb": float(done.group(2)) * UNITS_BYTES[done.group(3)] / 1e6,
+    refused = sum(map(int, re.findall(r"Non-2xx or 3xx responses: (\d+)", text)))
+    return {"requests": requests, "rps": float(rate.group(1)), "errors": errors + refused,
+            "refused": refused, "read_mb": float(done.group(2)) * UNITS_BYTES[done.group(3)] / 1e6,
             **{f"p{name}_ms": milliseconds(found.group(1)) if found and requests else None
                for name, found in percentiles.items()}}
 
@@ -159,17 +159,20 @@ def verify_argvs(build, place, cell, address):
     return argvs
 
 
+def check_bytes(argv):
+    """Raises Failed unless slowread (or redisload.py) finds every byte right."""
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=60 + EXTRA_S)
+    try:
+        said = json.loads(done.stdout)
+    except ValueError:
+        said = {}
+    if done.returncode or said.get("mismatches", 1) or said.get("errors", 1):
+        raise servers.Failed(f"wrong answers: {(done.stdout + done.stderr).strip()[-300:]}")
+
+
 def verify(build, place, cell, client, address):
-    """Raises Failed unless every byte is right."""
     for argv in verify_argvs(build, place, cell, address):
-        done = subprocess.run([*client, *argv], capture_output=True, text=True,
-                              timeout=60 + EXTRA_S)
-        try:
-            said = json.loads(done.stdout)
-        except ValueError:
-            said = {}
-        if done.returncode or said.get("mismatches", 1) or said.get("errors", 1):
-            raise servers.Failed(f"wrong answers: {(done.stdout + done.stderr).strip()[-300:]}")
+        check_bytes([*client, *argv])
 
 
 def settle(cell, client, address, place):

@@ -28,13 +28,13 @@ def machine():
             f"glibc {platform.libc_ver()[1]}, {compiler}")
 
 
-def store(section, text):
+def store(section, text, path=RESULTS):
     begin, end = f"<!-- begin {section} -->", f"<!-- end {section} -->"
     block = f"{begin}\n{text}\n{end}"
-    have = open(RESULTS).read() if os.path.exists(RESULTS) else "# Results\n"
+    have = open(path).read() if os.path.exists(path) else "# Results\n"
     pattern = re.compile(re.escape(begin) + ".*?" + re.escape(end), re.S)
     new = pattern.sub(lambda _: block, have) if pattern.search(have) else have + "\n" + block + "\n"
-    with open(RESULTS, "w") as f:
+    with open(path, "w") as f:
         f.write(new)
 
 

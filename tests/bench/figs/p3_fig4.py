@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: MIT
+"""Paper 3 (SEDA), Fig. 4: an event-driven server, and SEDA itself past saturation."""
+from figs.model import Axis, Figure, Limit, Row, at, series
+from figs.p3_fig2 import COUNTS, TASK
+
+FIGURE = Figure(
+    id="3-fig4", title="Event-driven and staged servers", source="Fig. 4, section 2.3",
+    setting="as Fig. 2, one event-driven thread: throughput constant, latency linear",
+    series=(series("yield"), series("seda", "seda", "--queue", "256"), series("threads")),
+    x=Axis("conns", COUNTS, "tasks (connections)", quick=(1, 64, 1024), is_log=True),
+    common=TASK, also=("p50_ms", "refused"),
+    rows=(
+        Row("yield: 1024 / 64", "1", at("yield", conns=1024), at("yield", conns=64)),
+        Row("yield: latency, 1024 / 64 (linear: 16)", "16", at("yield", conns=1024),
+            at("yield", conns=64), metric="p50_ms"),
+        Row("seda: 1024 / 64", "1", at("seda", conns=1024), at("seda", conns=64)),
+        Row("seda: 4096 / 64", "1", at("seda", conns=4096), at("seda", conns=64)),
+        Row("threads: 4096 / 64", "falls", at("threads", conns=4096), at("threads", conns=64)),
+        Row("seda: requests refused in a run, 1024", "–", at("seda", conns=1024),
+            metric="refused"),
+    ),
+    limits=(
+        Limit("yield stays flat (1024 at least 0.9 of 64)",
+              ((at("yield", conns=1024), at("yield", conns=64)),), low=0.9, to_variant="auto"),
+        Limit("seda stays flat (1024 and 4096 at least 0.9 of 64)",
+              tuple((at("seda", conns=n), at("seda", conns=64)) for n in (1024, 4096)), low=0.9,
+              to_variant="auto"),
+    ),
+    differs="""\
+seda has 256 places before each stage, so that more connections than that are shed (503, or the
+connection is closed before the last stage): only answers count here. A refused client asks again at
+once, and each refusal costs the server a parse: it is the clients' lack of patience that makes
+the rate of answers fall past the limit.""")
