@@ -38,6 +38,11 @@ def without_refusals(row):
             "requests": answers, "refused": row["errors"], "errors": 0}
 
 
+def with_resets_refused(row):
+    """The same of sessions, whose answers are counted without refusals already."""
+    return {**row, "refused": row["refused"] + row["errors"], "errors": 0}
+
+
 class Bench(inside.Bench):
     def __init__(self, plan, cell):
         super().__init__(plan, cell)
@@ -66,7 +71,8 @@ class Bench(inside.Bench):
         cell, seconds = self.cell, self.plan["seconds"]
         if cell.client == "httperf":
             rate = cell.load * self.plan["capacity"] / sessions.REQUESTS
-            return sessions.run_open(self.place, self.client, server.address, rate, seconds, on_open)
+            row = sessions.run_open(self.place, self.client, server.address, rate, seconds, on_open)
+            return with_resets_refused(row) if cell.arch == "seda" else row
         if cell.client == "wrk-files":
             return sessions.run_closed(self.place, self.client, cell, server.address, seconds,
                                        on_open)

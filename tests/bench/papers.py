@@ -31,11 +31,11 @@ import store
 from figs.model import CALIBRATION
 
 VARIANTS = ("bare", "auto")
-CHECK_S, SERVER_S, TAIL_S = 0.3, 0.35, 1.0  # a byte check; a server's start and end; of sessions
+CHECK_S, SERVER_S, TAIL_S = 0.3, 0.35, 1.0  # a byte check; a server's start and end; sessions'
 CHECK_FILES_S = 0.6
 TOOL_S = 1.0  # perf and strace attach, and write up what they saw
 MEASURING = (*machine.MEASURING, "inside_papers.py", "sessions.py", "profiler.py", "mix.lua",
-             "paths.lua")
+             "paths.lua", "figs/model.py")
 PROGRAMS = ("wrk", "httperf", "taskset")
 
 
@@ -108,8 +108,8 @@ def visits(figures, is_quick, is_done=lambda *run: False):
 
 def seconds_of(cell, runs):
     check = CHECK_FILES_S if cell.has_files else CHECK_S
-    timed = (cell.seconds + cell.warmup + SERVER_S + TAIL_S * bool(cell.load) +
-             TOOL_S * bool(cell.tool))
+    tail = TAIL_S + cell.seconds * max(0, cell.load - 1) if cell.load else 0  # what queued up
+    timed = cell.seconds + cell.warmup + SERVER_S + tail + TOOL_S * bool(cell.tool)
     return labs.START_S + sum(timed if round_ else check for _, round_ in runs)
 
 

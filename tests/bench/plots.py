@@ -37,6 +37,16 @@ def short(value):
     return f"{value / 1000:g}k" if value >= 10_000 else f"{value:g}"
 
 
+def x_range(axis):
+    """A twentieth more on both sides, so that no point lies on the frame."""
+    low, high = min(axis.values), max(axis.values)
+    if axis.is_log:
+        room = (high / low) ** 0.05
+        return low / room, high * room
+    room = (high - low) * 0.05
+    return low - room, high + room
+
+
 def lines_panel(figure, found):
     """Data blocks and the plot command."""
     blocks, plots = "", []
@@ -48,7 +58,9 @@ def lines_panel(figure, found):
                      f"{quoted(name + NAMES[variant])}")
     scale = "set logscale x\n" if figure.x.is_log else "unset logscale x\n"
     ticks = ", ".join(f"'{short(x)}' {x:g}" for x in figure.x.values)
-    return blocks, f"{scale}set xtics ({ticks})\nplot " + ", \\\n  ".join(plots)
+    low, high = x_range(figure.x)
+    return blocks, (f"{scale}set xtics ({ticks})\nset xrange [{low:g}:{high:g}]\nplot "
+                    + ", \\\n  ".join(plots))
 
 
 def bars_panel(figure, found):
@@ -93,7 +105,7 @@ def script(data, figure, path):
         return ""
     return (f"set terminal svg size {WIDTH * columns},{HEIGHT * rows} font 'sans,10' "
             f"background rgb 'white'\nset output {quoted(path)}\nset key outside right center\n"
-            f"set grid ytics linecolor rgb '#dddddd'\n"
+            f"set grid ytics linecolor rgb '#dddddd'\nset offsets 0, 0, graph 0.05, 0\n"
             f"set multiplot layout {rows},{columns} title {quoted(figure.id + ': ' + figure.title)}"
             f" noenhanced\nset title noenhanced\nset key noenhanced\nset xtics noenhanced\n"
             f"{text}unset multiplot\n")

@@ -2,7 +2,7 @@
 """Paper 3 (SEDA), Fig. 2: a thread per task."""
 from figs.model import Axis, Figure, Limit, Row, at, series
 
-COUNTS = (1, 4, 16, 64, 256, 1024, 4096)
+COUNTS = (1, 16, 64, 256, 1024, 4096)
 TASK = dict(size=8192, cores=1, work=10)
 
 FIGURE = Figure(
