@@ -28,6 +28,7 @@ def own_figures(address):
         return {}
     return {"own_writes": said["writes"] / said["responses"],
             "stalls": said["stalls"] / said["responses"],
+            "voluntary": said["this_copy"]["voluntary_switches"] / said["requests"],
             "handovers": (said["dispatches"] + said["posts"]) / said["requests"]}
 
 

@@ -3,6 +3,7 @@
 import os
 
 import figs
+import figures
 import paperdata
 import plots
 import record
@@ -17,15 +18,16 @@ Each cell is measured bare and with the shim's defaults, one after the other, ea
 server whose answers were compared byte for byte before (every size of the file set, too). Rounds go
 through all cells of a figure in turn. Ratios are medians over the rounds of the ratios within a
 round; in brackets the smallest and the largest. *met*: the median keeps the limit in every pair;
-*close*: where it does not, some round does; *UNMET*: no round of some pair does.
+*close*: where it does not, some round does; *UNMET*: no round of some pair does, of
+{figures.ENOUGH_ROUNDS} at least (with fewer: *few rounds*, it may be chance).
 
 Server, client and the lab's delay line share two cores. As in the matrix nothing is pinned, except
 where a figure says "one core" (server on CPU 0, client on CPU 1) or "two" (a pinned copy on each).
 Closed loops without a round trip are wrk's, from cold, a second each; with a round trip they are
 timedload's, which warms up on the connections it measures and counts the bytes of answers that are
 under way when the window closes (wrk counts none of them, and at 5 ms that may be a tenth).
-Sessions are httperf's, {sessions.PROCESSES} processes of up to 1020 connections; the throughput
-includes the tail in which the last sessions end. Rows and plots of a mix are in requests per
+Sessions are httperf's, {sessions.PROCESSES} processes of up to 1020 connections; their throughput is
+what leaves the server while sessions begin, from {sessions.SETTLE_S} s on. Rows and plots of a mix are in requests per
 second, ratios of it are of the bytes read.
 """
 
@@ -56,7 +58,7 @@ def limit_row(data, figure, limit):
         return [limit.text, bound, v.word, "–"]
     rounds = f"{v.rounds} round{'s' * (v.rounds != 1)}"
     count = f", {v.kept} of {v.pairs}" if v.pairs > 1 else ""
-    where = " / ".join(point_text(point) for point in v.pair if point)
+    where = pair_text(v.pair)
     value = ratio_text(v.worst) if has_to else with_range(v.worst)
     return [limit.text, bound, f"**{v.word}**{count}, {rounds}", f"{value}: {where}"]
 
@@ -65,7 +67,19 @@ def limits_table(data, figure):
     if not figure.limits:
         return ""
     return table(["expected", "", "found", "worst"],
-                 [limit_row(data, figure, limit) for limit in figure.limits]) + "\n"
+                 [limit_row(data, figure, limit) for limit in figure.limits]) + (
+        "".join(failing_text(data, figure, limit) for limit in figure.limits)) + "\n"
+
+
+def failing_text(data, figure, limit):
+    """Where one of several pairs does not keep its limit, which."""
+    found = data.judge(figure, limit).failing if len(limit.pairs) > 1 else ()
+    return "".join(f"\n- {limit.text}: not " + pair_text(pair) + f", {ratio_text(spread)}"
+                   for pair, spread in found) + "\n" * bool(found)
+
+
+def pair_text(pair):
+    return " / ".join(point_text(point) for point in pair if point)
 
 
 def values_table(data, figure):

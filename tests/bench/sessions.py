@@ -8,6 +8,9 @@ one connection with PAGES pages of FILES requests; it thinks ACTIVE_S between fi
 between pages and gives up when nothing arrives for TIMEOUT_S. Sessions begin at a fixed rate,
 whether the server keeps up or not.
 
+Throughput is what leaves the server's network interface once the first sessions have ended
+(SETTLE_S) and as long as new ones begin: the tail, in which the last sessions think, is not in it.
+
 httperf makes them. It waits by select() and has 1020 connections at most, so it is started
 PROCESSES times; what it could not begin for want of a descriptor is counted as `unsent`.
 """
@@ -15,6 +18,7 @@ import os
 import random
 import re
 import subprocess
+import time
 
 import loads
 import servers
@@ -26,7 +30,9 @@ SPEEDUP = 10
 ACTIVE_S, INACTIVE_S, TIMEOUT_S = 0.343 / SPEEDUP, 3.0 / SPEEDUP, 15 / SPEEDUP
 PAGES, FILES = 2, 3
 REQUESTS = PAGES * FILES
+SETTLE_S = 0.5
 PROCESSES = 4
+INTERFACE = "veth0"  # of the lab's server, towards the client
 SESSIONS = 1000  # in the log of each process, then from its beginning again
 
 
@@ -112,13 +118,27 @@ def total(parts):
     replies, seconds = add("replies"), max(part["seconds"] for part in parts)
     return {
         "requests": int(replies), "rps": replies / seconds, "read_mb": add("read_mb"),
-        "mbps": add("read_mb") * 8 / seconds, "refused": int(add("refused")),
+        "refused": int(add("refused")),
         "mean_ms": (sum(part["mean_ms"] * part["replies"] for part in parts) / replies
                     if replies else None),
         "timeouts_pct": 100 * add("timeouts") / add("sessions"), "unsent": int(add("unsent")),
         "errors": int(add("errors")), "warm_requests": 0,
         "note": f"{add('unsent'):.0f} sessions not begun: descriptors" if add("unsent") else "",
     }
+
+
+def sent_bytes():
+    found = re.search(rf"^ *{INTERFACE}: *(.*)$", servers.read("/proc/net/dev"), re.M)
+    return int(found.group(1).split()[8])
+
+
+def throughput(seconds):
+    """Mbit/s that leave the server; returns when no more sessions begin."""
+    end = time.monotonic() + seconds
+    time.sleep(SETTLE_S)
+    before, began = sent_bytes(), time.monotonic()
+    time.sleep(max(0, end - began))
+    return (sent_bytes() - before) * 8e-6 / (time.monotonic() - began)
 
 
 def run_open(place, client, address, rate, seconds, on_open):
@@ -132,6 +152,7 @@ def run_open(place, client, address, rate, seconds, on_open):
                                   text=True) for argv in processes]
     try:
         on_open()
+        mbps = throughput(seconds)
         texts = [process.communicate(timeout=seconds + loads.EXTRA_S)[0] for process in processes]
     except subprocess.TimeoutExpired:
         raise servers.Failed("httperf did not end") from None
@@ -140,7 +161,7 @@ def run_open(place, client, address, rate, seconds, on_open):
             if process.poll() is None:
                 process.kill()
                 process.wait()
-    return total([parse_httperf(text) for text in texts])
+    return {**total([parse_httperf(text) for text in texts]), "mbps": mbps}
 
 
 def run_closed(place, client, cell, address, seconds, on_open):

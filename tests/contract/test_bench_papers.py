@@ -265,9 +265,13 @@ def verdicts():
 def worst_pair():
     f = figure("1-fig11")
     pairs = tuple((at(n, rtt_ms=5), at("threads", rtt_ms=5)) for n in ("single", "dispatch-fix"))
-    data = synthetic({("single", 5, "auto"): 80, ("dispatch-fix", 5, "auto"): 95})
+    rates = {("single", 5, "auto"): 80, ("dispatch-fix", 5, "auto"): 95}
+    data = synthetic(rates)
     v = data.judge(f, Limit("", pairs, low=0.9))
     ct.check_equal((v.word, v.kept, v.pairs, v.pair[0][0]), (paperdata.UNMET, 1, 2, "single"), "")
+    ct.check_equal([pair[0][0] for pair, _ in v.failing], ["single"], "failing")
+    few = synthetic(rates, rounds=3).judge(f, Limit("", pairs, low=0.9))
+    ct.check_equal(few.word, paperdata.FEW, "three rounds")
 
 
 @ct.case("report_has_paper_bare_shim_and_verdict")

@@ -16,6 +16,7 @@ import cells
 
 WORDS = {"rate": "requests per second", "writes": "write calls per response",
          "own_writes": "write() calls per response", "switches": "context switches per request",
+         "voluntary": "voluntary switches per request",
          "handovers": "hand-overs between threads per request", "p50_ms": "median latency, ms",
          "mbps": "Mbit/s", "futex_pct": "CPU time in futex, %", "refused": "refused",
          "futex_calls": "futex calls per response", "futex_time_pct": "futex in system calls, %",
