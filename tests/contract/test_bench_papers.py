@@ -105,6 +105,7 @@ def chosen():
     ct.check_equal(ids("11"), ["1-fig11"], "11")
     ct.check_equal(ids("4"), ["1-fig4", "2-fig4", "3-fig4"], "4")
     ct.check_equal(ids("tab6,1-fig7"), ["1-tab6", "1-fig7"], "list")
+    ct.check_equal(ids("5"), ["2-fig4"], "of a figure that another stands for")
     ct.check_equal(ids("all"), WANTED, "all")
     try:
         ids("99")

@@ -27,8 +27,8 @@ def choose(words):
     """
     found = []
     for word in words.split(","):
-        matching = [f for f in ALL if word == "all" or word == f.id or
-                    f.id.split("-")[1] in (word, "fig" + word)]
+        matching = [f for f in ALL if word in ("all", f.id) or
+                    {f.id.split("-")[1], *f.covers} & {word, "fig" + word}]
         if not matching:
             raise KeyError(word)
         found += matching

@@ -18,7 +18,7 @@ WORDS = {"rate": "requests per second", "writes": "write calls per response",
          "own_writes": "write() calls per response", "switches": "context switches per request",
          "voluntary": "voluntary switches per request",
          "handovers": "hand-overs between threads per request", "p50_ms": "median latency, ms",
-         "mbps": "Mbit/s", "futex_pct": "CPU time in futex, %", "refused": "refused",
+         "cpu_ms": "CPU of the server per answer, ms", "mbps": "Mbit/s", "futex_pct": "CPU time in futex, %", "refused": "refused",
          "futex_calls": "futex calls per response", "futex_time_pct": "futex in system calls, %",
          "timeouts_pct": "sessions timed out, %", "mean_ms": "mean latency, ms",
          "stalls": "stalled writes per response"}
@@ -177,6 +177,7 @@ class Figure:
     limits: tuple = ()
     rounds: int = 3
     plot: str = "lines"  # or bars
+    covers: tuple = ()   # other figures of the paper that this one stands for: fig2
 
     def cell(self, point):
         """Of a point; what it does not say comes from the series, then from what is common."""

@@ -14,6 +14,7 @@ FIGURE = Figure(
                  for how in HOW for few in ((), FEW)),
     x=Axis("load", (1.6,), "sessions offered / capacity"),
     common=WEB, metric="mbps", also=("timeouts_pct",), rounds=2, plot="bars",
+    covers=("fig2", "fig3"),
     rows=(
         *(Row(f"{how}: at most 200 connections / no limit", paper,
               at(f"threads {how}, 200", load=1.6), at(f"threads {how}", load=1.6))

@@ -19,6 +19,7 @@ FIGURE = Figure(
             series("4 processes, 200", "symped", "--send", "sendfile", "--max-conns", "50")),
     x=Axis("load", (LOAD,), "sessions offered / capacity"),
     common=WEB, metric="mbps", also=("timeouts_pct",), rounds=2, plot="bars",
+    covers=("fig5",),
     rows=(
         Row("2 processes / 1", "1.38 to 1.47", at("2 processes", load=LOAD),
             at("1 processes", load=LOAD)),

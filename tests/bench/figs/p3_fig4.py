@@ -8,7 +8,7 @@ FIGURE = Figure(
     setting="as Fig. 2, one event-driven thread: throughput constant, latency linear",
     series=(series("yield"), series("seda", "seda", "--queue", "256"), series("threads")),
     x=Axis("conns", COUNTS, "tasks (connections)", quick=(1, 64, 1024), is_log=True),
-    common=TASK, also=("p50_ms", "refused"),
+    common=TASK, also=("p50_ms", "cpu_ms", "refused"),
     rows=(
         Row("yield: 1024 / 64", "1", at("yield", conns=1024), at("yield", conns=64)),
         Row("yield: latency, 1024 / 64 (linear: 16)", "16", at("yield", conns=1024),
@@ -16,6 +16,8 @@ FIGURE = Figure(
         Row("seda: 1024 / 64", "1", at("seda", conns=1024), at("seda", conns=64)),
         Row("seda: 4096 / 64", "1", at("seda", conns=4096), at("seda", conns=64)),
         Row("threads: 4096 / 64", "falls", at("threads", conns=4096), at("threads", conns=64)),
+        *(Row(f"{name}: CPU per task, 4096 / 64", "–", at(name, conns=4096), at(name, conns=64),
+              metric="cpu_ms") for name in ("yield", "seda", "threads")),
         Row("seda: requests refused in a run, 1024", "–", at("seda", conns=1024),
             metric="refused"),
     ),
