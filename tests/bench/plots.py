@@ -5,7 +5,8 @@ import subprocess
 
 from figs.model import WORDS
 
-WIDTH, HEIGHT = 520, 300  # of a panel
+WIDTH, HEIGHT, TITLE = 520, 300, 20  # of a panel; of a line in its key
+WIDEST = 720  # a single column may be as wide
 COLOURS = ("#1b6ca8", "#d1495b", "#3a7d44", "#8e5ea2", "#e08e1b", "#4a4e4d", "#00a6a6", "#b0413e",
            "#6b705c", "#c06c84")
 NAMES = {"bare": "", "auto": " + shim"}
@@ -103,7 +104,9 @@ def script(data, figure, path):
                      f"set yrange [0:*]\n{plot}\n")
     if not rows:
         return ""
-    return (f"set terminal svg size {WIDTH * columns},{HEIGHT * rows} font 'sans,10' "
+    height = max(HEIGHT, TITLE * len(NAMES) * len(figure.series))
+    width = max(WIDTH * columns, WIDEST)
+    return (f"set terminal svg size {width},{height * rows} font 'sans,10' "
             f"background rgb 'white'\nset output {quoted(path)}\nset key outside right center\n"
             f"set grid ytics linecolor rgb '#dddddd'\nset offsets 0, 0, graph 0.05, 0\n"
             f"set multiplot layout {rows},{columns} title {quoted(figure.id + ': ' + figure.title)}"

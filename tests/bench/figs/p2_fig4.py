@@ -6,7 +6,7 @@ LOAD = 1.6
 
 
 def copies(count, *options):
-    return series(f"{count} processes{' blocking' * bool(options)}", "symped", "--send", "sendfile",
+    return series(f"{count} process{'es' * (count > 1)}{' blocking' * bool(options)}", "symped", "--send", "sendfile",
                   "--copies", str(count), *options)
 
 
@@ -22,7 +22,7 @@ FIGURE = Figure(
     covers=("fig5",),
     rows=(
         Row("2 processes / 1", "1.38 to 1.47", at("2 processes", load=LOAD),
-            at("1 processes", load=LOAD)),
+            at("1 process", load=LOAD)),
         Row("4 processes / 2", "about 1", at("4 processes", load=LOAD),
             at("2 processes", load=LOAD)),
         Row("4 processes: 200 connections in all / no limit", "about 0.75",
