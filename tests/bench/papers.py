@@ -53,15 +53,13 @@ def parse_options(words):
     p.add_argument("--quick", action="store_true", help="under ten minutes; no results")
     p.add_argument("--csv", metavar="FILE", help="raw data (default build/papers/…)")
     p.add_argument("--output", metavar="FILE",
-                   help="of the report (default docs/RESULTS.md; quick: build/papers/QUICK.md)")
+                   help="of the report (default docs/RESULTS.md once all figures are measured, "
+                   "before that build/papers/PART.md; quick: build/papers/QUICK.md)")
     options = p.parse_args(words)
     try:
         options.figures = figs.choose(options.fig)
     except KeyError as word:
         fail(f"no figure {word}; there are {' '.join(f.id for f in figs.ALL)}")
-    options.output = options.output or (
-        os.path.join(labs.BUILD, "papers", "QUICK.md") if options.quick
-        else os.path.join(labs.ROOT, "docs", "RESULTS.md"))
     made_by = machine.made_by(labs.BUILD, MEASURING)
     options.csv = options.csv or os.path.join(labs.BUILD, "papers",
                                               made_by + "-quick" * options.quick + ".csv")
@@ -200,9 +198,19 @@ def measure(options):
 def write_report(options):
     if not os.path.exists(options.csv):
         fail(f"nothing measured yet with this build: no {options.csv}")
-    facts, rows = store.load(options.csv, paperdata.COLUMNS)
-    paperreport.write(paperdata.Data(facts, rows), options.output, options.quick)
-    print(f"wrote {options.output}")
+    data = paperdata.Data(*store.load(options.csv, paperdata.COLUMNS))
+    output = options.output or default_output(data, options.quick)
+    paperreport.write(data, output, options.quick)
+    print(f"wrote {output}")
+
+
+def default_output(data, is_quick):
+    """A few figures of a new build must not take the place of all of the one before."""
+    if is_quick:
+        return os.path.join(labs.BUILD, "papers", "QUICK.md")
+    if not all(paperreport.is_measured(data, figure, False) for figure in figs.ALL):
+        return os.path.join(labs.BUILD, "papers", "PART.md")
+    return os.path.join(labs.ROOT, "docs", "RESULTS.md")
 
 
 def main(words):

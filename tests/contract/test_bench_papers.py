@@ -287,6 +287,20 @@ def rendered():
     ct.check("uncommitted" not in text, "clean tree called dirty")
 
 
+@ct.case("report_of_a_part_leaves_the_results_alone")
+def part_stays_in_build():
+    data = synthetic({})
+    ct.check_equal(os.path.basename(papers.default_output(data, False)), "PART.md", "part")
+    ct.check_equal(os.path.basename(papers.default_output(data, True)), "QUICK.md", "quick")
+    for f in figs.ALL:
+        for cell in f.cells():
+            row = {**dict.fromkeys(paperdata.COLUMNS), "cell": cell.id, "variant": "bare",
+                   "round": 1, "errors": 0, "note": ""}
+            data.rows[store.key(row)] = row
+    ct.check_equal(os.path.relpath(papers.default_output(data, False), ct.ROOT),
+                   "docs/RESULTS.md", "all")
+
+
 @ct.case("report_is_written_beside_other_sections")
 def written():
     data = synthetic({})
