@@ -6,7 +6,7 @@ from figs.p3_fig2 import COUNTS, TASK
 FIGURE = Figure(
     id="3-fig4", title="Event-driven and staged servers", source="Fig. 4, section 2.3",
     setting="as Fig. 2, one event-driven thread: throughput constant, latency linear",
-    series=(series("yield"), series("seda", "seda", "--queue", "256"), series("threads")),
+    series=(series("yield"), series("seda"), series("threads")),
     x=Axis("conns", COUNTS, "tasks (connections)", quick=(1, 64, 1024), is_log=True),
     common=TASK, also=("p50_ms", "cpu_ms", "refused"),
     rows=(
@@ -18,7 +18,7 @@ FIGURE = Figure(
         Row("threads: 4096 / 64", "falls", at("threads", conns=4096), at("threads", conns=64)),
         *(Row(f"{name}: CPU per task, 4096 / 64", "–", at(name, conns=4096), at(name, conns=64),
               metric="cpu_ms") for name in ("yield", "seda", "threads")),
-        Row("seda: requests refused in a run, 1024", "–", at("seda", conns=1024),
+        Row("seda: requests refused in a run, 4096", "–", at("seda", conns=4096),
             metric="refused"),
     ),
     limits=(
@@ -29,7 +29,7 @@ FIGURE = Figure(
               to_variant="auto"),
     ),
     differs="""\
-seda has 256 places before each stage, so that more connections than that are shed (503, or the
-connection is closed before the last stage): only answers count here. A refused client asks again at
-once, and each refusal costs the server a parse: it is the clients' lack of patience that makes
-the rate of answers fall past the limit.""")
+seda has 1024 places before each stage; of 4096 connections it sheds the rest (503, or the connection
+is closed before the last stage), and only answers count here. A refused client asks again at once,
+each time at the price of a parse: where the rate of answers falls at 4096, CPU per answer says how
+much of it is that. With think times it is not so: see 2-fig7.""")
