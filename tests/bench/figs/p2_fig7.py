@@ -42,8 +42,12 @@ FIGURE = Figure(
           for name, paper in (("threads copy", "–"), ("seda", "–"), ("symped", "–"))),
     ),
     limits=(
-        Limit("seda: stays flat past saturation", ((at("seda", load=PAST), at("seda", load=1.0)),),
-              low=0.95, to_variant="auto"),
+        *(Limit(f"seda{name}: stays flat past saturation",
+                ((at("seda", load=PAST), at("seda", load=1.0)),), low=0.9, of_variant=variant,
+                to_variant=variant) for name, variant in (("", "bare"), (" + shim", "auto"))),
+        Limit("threads: fall past saturation", ((at("threads copy", load=PAST),
+                                                 at("threads copy", load=1.0)),), high=0.9,
+              of_variant="bare"),
         Limit("symped + shim: as fast as symped --blocking, at and past saturation",
               tuple((at("symped", load=load), at("symped blocking", load=load))
                     for load in LOADS[1:]), low=0.98),
