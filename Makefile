@@ -154,13 +154,19 @@ results: all
 
 # The matrix of docs/RESULTS.md, about an hour; resumable, the report is written after each part.
 # PART=named, real or pairs: only that. QUICK=1: a selection in under 10 minutes, reported in build/.
+# FIG=11 (1-fig11, tab6, all): the papers' figures instead, all of them in 45 minutes.
 bench: all
+ifdef FIG
+	$(Q)tests/contract/test_bench_papers.py > /dev/null
+	$(Q)tests/bench/papers.py --fig $(FIG) $(if $(QUICK),--quick)
+else
 	$(Q)tests/bench/selftest.py > /dev/null
 	$(Q)ret=0; for part in $(or $(PART),named real pairs); do \
 		tests/bench/matrix.py --part $$part $(if $(QUICK),--quick) || ret=$$?; \
 		[ $$ret -le 1 ] || exit $$ret; \
 		tests/bench/matrix.py --report $(if $(QUICK),--quick) || exit $$?; \
 	done; exit $$ret
+endif
 
 # The wake-up policies in docs/RESULTS.md, about a quarter of an hour; resumable. QUICK=1: under four
 # minutes, reported in build/.

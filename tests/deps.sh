@@ -26,6 +26,8 @@ server under test, and its load|redis-server redis-benchmark|redis-server redis-
 server under test|memcached|memcached
 server under test|node|nodejs
 load for demo and benchmarks|wrk|wrk
+open-loop load of the benchmarks|httperf|httperf
+plots of the benchmarks|gnuplot|gnuplot-nox
 '
 # What these packages would start, if they were let.
 services='nginx redis-server memcached'

@@ -44,9 +44,23 @@ class Bench:
     def server(self, variant):
         self.port += 1
         shutil.rmtree(os.path.join(self.place, "stats"), ignore_errors=True)
-        argv = servers.argv(self.build, self.place, self.cell, variant, self.host, self.port)
-        env = servers.environment(self.build, self.place, variant.kind == "shim", variant.settings)
-        return servers.Server(argv, env, self.place, (self.host, self.port))
+        return servers.Server(self.argv(variant), self.environment(variant), self.place,
+                              (self.host, self.port))
+
+    def argv(self, variant):
+        return servers.argv(self.build, self.place, self.cell, variant, self.host, self.port)
+
+    def environment(self, variant):
+        return servers.environment(self.build, self.place, variant.kind == "shim", variant.settings)
+
+    def load(self, server, on_open):
+        return loads.run_load(self.plan["client"], self.build, self.cell, self.client,
+                              server.address, self.plan["seconds"], self.plan["warmup"], on_open)
+
+    def after_load(self, server, variant, row):
+        """What the server says of itself once the load has ended."""
+        if variant.name == "auto" and self.plan["explain"]:
+            self.keep(server.explain(self.build))
 
     def verify(self, variant):
         with self.server(variant) as server:
@@ -59,12 +73,10 @@ class Bench:
         with self.server(variant) as server:
             loads.settle(self.cell, self.client, server.address, self.place)
             born, at_open = server.usage(), []
-            row = loads.run_load(self.plan["client"], self.build, self.cell, self.client,
-                                 server.address, self.plan["seconds"], self.plan["warmup"],
-                                 lambda: at_open.extend((server.usage(), cpu_ticks())))
+            row = self.load(server, lambda: at_open.extend((server.usage(), cpu_ticks())))
             after, ticks, is_alive = server.usage(), cpu_ticks(), server.is_alive()
-            if variant.name == "auto" and self.plan["explain"] and is_alive:
-                self.keep(server.explain(self.build))
+            if is_alive:
+                self.after_load(server, variant, row)
         before, ticks_before = at_open
         ticks = [now - then for now, then in zip(ticks, ticks_before)]
         row.update(idle_pct=percent(ticks[1], ticks[0]), steal_pct=percent(ticks[2], ticks[0]),
@@ -87,12 +99,10 @@ class Bench:
             f.write(text)
 
 
-def main():
-    plan = json.load(sys.stdin)
-    cell = {c.id: c for group in cells.everything().values() for c in group}[plan["cell"]]
+def run(plan, bench):
+    """The runs of the plan, each printed as it ends."""
     by_name = {v.name: v for v in variants.all_variants(plan["config_def"])}
-    servers.prepare(plan["place"], cell)
-    bench, wrong = Bench(plan, cell), {}
+    cell, wrong = bench.cell, {}
     for name, round_ in plan["runs"]:
         row = {"cell": cell.id, "variant": name, "round": round_,
                "when": datetime.datetime.now().isoformat(timespec="seconds")}
@@ -105,6 +115,13 @@ def main():
                 wrong[name] = str(why)
             row.update(errors=1, note=f"failed: {why}")
         print(json.dumps(row), flush=True)
+
+
+def main():
+    plan = json.load(sys.stdin)
+    cell = {c.id: c for group in cells.everything().values() for c in group}[plan["cell"]]
+    servers.prepare(plan["place"], cell)
+    run(plan, Bench(plan, cell))
 
 
 if __name__ == "__main__":

@@ -62,9 +62,9 @@ def parse_wrk(text):
     requests = int(done.group(1))
     percentiles = {name: re.search(rf"^ +{name}% +(\S+) *$", text, re.M) for name in ("50", "99")}
     errors = sum(map(int, re.findall(r"(?:connect|read|write|timeout) (\d+)", text)))
-    errors += sum(map(int, re.findall(r"Non-2xx or 3xx responses: (\d+)", text)))
-    return {"requests": requests, "rps": float(rate.group(1)), "errors": errors,
-            "read_mb": float(done.group(2)) * UNITS_BYTES[done.group(3)] / 1e6,
+    refused = sum(map(int, re.findall(r"Non-2xx or 3xx responses: (\d+)", text)))
+    return {"requests": requests, "rps": float(rate.group(1)), "errors": errors + refused,
+            "refused": refused, "read_mb": float(done.group(2)) * UNITS_BYTES[done.group(3)] / 1e6,
             **{f"p{name}_ms": milliseconds(found.group(1)) if found and requests else None
                for name, found in percentiles.items()}}
 
@@ -160,8 +160,8 @@ def verify_argvs(build, place, cell, address):
     return argvs
 
 
-def need_right_answers(argv):
-    """Of a client that compares bytes: slowread, or redisload.py verify."""
+def check_bytes(argv):
+    """Raises Failed unless slowread (or redisload.py) finds every byte right."""
     done = subprocess.run(argv, capture_output=True, text=True, timeout=60 + EXTRA_S)
     try:
         said = json.loads(done.stdout)
@@ -172,9 +172,8 @@ def need_right_answers(argv):
 
 
 def verify(build, place, cell, client, address):
-    """Raises Failed unless every byte is right."""
     for argv in verify_argvs(build, place, cell, address):
-        need_right_answers([*client, *argv])
+        check_bytes([*client, *argv])
 
 
 def settle(cell, client, address, place):

@@ -10,14 +10,18 @@ import subprocess
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 
-def said(*argv):
-    """First line a program prints; "" if it cannot be run."""
+def lines(*argv):
+    """What a program prints; nothing if it cannot be run."""
     try:
         done = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                               cwd=ROOT, timeout=20)
     except OSError:
-        return ""
-    return done.stdout.strip().split("\n")[0]
+        return []
+    return done.stdout.strip().split("\n")
+
+
+def said(*argv):
+    return (lines(*argv) or [""])[0]
 
 
 def read(path):
@@ -62,11 +66,12 @@ def compiler(binary):
 
 def programs():
     versions = {
-        "wrk": r"wrk (\S+)", "nginx": r"nginx/(\S+)", "redis-server": r"v=(\S+)",
-        "/usr/bin/python3": r"Python (\S+)", "node": r"v(\S+)",
+        "wrk": r"wrk (\S+)", "httperf": r"httperf-(\S+)", "nginx": r"nginx/(\S+)",
+        "redis-server": r"v=(\S+)", "/usr/bin/python3": r"Python (\S+)", "node": r"v(\S+)",
     }
     for name, pattern in versions.items():
-        found = re.search(pattern, said(name, "-v" if name in ("wrk", "nginx") else "--version"))
+        found = re.search(pattern, " ".join(lines(name, "-v" if name in ("wrk", "nginx")
+                                                  else "--version")))
         yield f"{os.path.basename(name)} {found.group(1) if found else 'missing'}"
 
 
@@ -97,7 +102,13 @@ def facts(build, seconds, warmup):
 
 
 MEASURED = ("libunspin.so", "reactor")  # of the build directory
-MEASURING = ("cells.py", "variants.py", "inside.py", "servers.py", "loads.py")
+MEASURING = ("cells.py", "variants.py", "labs.py", "inside.py", "servers.py", "loads.py")
+
+
+def sources(measuring):
+    """Paths below the root: these files of tests/bench, and the client they use."""
+    return [*(os.path.join("tests", "bench", name) for name in measuring),
+            os.path.join("examples", "load", "timedload.c")]
 
 
 def made_by(build, built, sources):
@@ -111,10 +122,8 @@ def data_path(build, seconds, warmup, suffix=""):
     Another library, reactor, way of measuring or length of run is another file. Another commit is
     not: results of one part may be committed before the next is measured.
     """
-    sources = [*(os.path.join("tests", "bench", name) for name in MEASURING),
-               os.path.join("examples", "load", "timedload.c")]
-    return os.path.join(build, "matrix", f"{made_by(build, MEASURED, sources)}-{seconds:g}s"
-                        f"-warm{warmup:g}{suffix}.csv")
+    made = made_by(build, MEASURED, sources(MEASURING))
+    return os.path.join(build, "matrix", f"{made}-{seconds:g}s-warm{warmup:g}{suffix}.csv")
 
 
 def is_stale(build):

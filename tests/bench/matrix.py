@@ -16,7 +16,6 @@ servers.py and loads.py, store.py (raw data), figures.py and report.py. Exit sta
 error, 2 for a bad option, 77 where no lab can be made.
 """
 import argparse
-import json
 import math
 import os
 import re
@@ -24,27 +23,24 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 
 sys.dont_write_bytecode = True
 import cells
 import figures
+import labs
 import machine
 import report
 import store
 import variants
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-ROOT = machine.ROOT
-BUILD = os.path.join(ROOT, os.environ.get("B", "build"))
-PYTHON = "/usr/bin/python3"
+ROOT, BUILD, PYTHON = labs.ROOT, labs.BUILD, labs.PYTHON
 
 SECONDS, WARMUP_S = 0.8, 0.3
 QUICK_VARIANTS = "bare,auto,sndbuf"
 OVERHEAD_S = 0.2  # of a run, start and end of its server; then as measured
 VERIFY_S = 0.25
-LAB_S = 0.2
 
 
 def fail(text, status=2):
@@ -175,15 +171,11 @@ class Plan:
         return sum(each if round_ else check for _, round_ in runs)
 
 
-def clock(seconds):
-    return "%d:%02d:%02d" % (seconds // 3600, seconds // 60 % 60, seconds % 60)
-
-
 def print_list(plan):
     total, count, of_group = 0, 0, {}
     for group, cell in plan.cells:
         runs = plan.runs(cell)
-        seconds = plan.seconds_of(cell, runs) + 2 * LAB_S
+        seconds = plan.seconds_of(cell, runs) + 2 * labs.START_S
         total, count = total + seconds, count + len(runs)
         of_group[group] = of_group.get(group, 0) + seconds
         print(f"{group:<9}{cell.id:<48}{cell.warmup_seconds(plan.options.warmup):.1f} + "
@@ -193,9 +185,9 @@ def print_list(plan):
         print(f"skipped: {list(plan.skipped.values()).count(why)} combinations, {why}")
     print(f"{cells.RULE}: {len(cells.product()) - len(cells.feasible())} of "
           f"{len(cells.product())}")
-    print("parts: " + ", ".join(f"{part} {clock(of_group[group])}"
+    print("parts: " + ", ".join(f"{part} {labs.clock(of_group[group])}"
                                 for part, group in cells.PARTS.items() if group in of_group))
-    print(f"{len(plan.cells)} cells, {count} runs, about {clock(total)}")
+    print(f"{len(plan.cells)} cells, {count} runs, about {labs.clock(total)}")
 
 
 class Progress:
@@ -224,8 +216,8 @@ class Progress:
                     else OVERHEAD_S)
         left = sum(self.plan.seconds_of(self.cells[name], runs, overhead)
                    for name, runs in self.left.items())
-        left += LAB_S * sum(map(bool, self.left.values()))
-        print(f"[{self.done}/{self.total} {clock(left)} left] {cell.id} {row['variant']} "
+        left += labs.START_S * sum(map(bool, self.left.values()))
+        print(f"[{self.done}/{self.total} {labs.clock(left)} left] {cell.id} {row['variant']} "
               f"{self.figures(row)}", flush=True)
 
     @staticmethod
@@ -239,43 +231,6 @@ class Progress:
                 + (f", {row['note']}" if row["note"] else ""))
 
 
-def lab_argv(cell):
-    argv = [os.path.join(BUILD, "lab"), "--cc", "cubic", "--rtt-us", str(cell.rtt_ms * 1000)]
-    if cell.rcvbuf:
-        argv += ["--client-rmem", str(cell.rcvbuf)]
-    return argv + ["--", PYTHON, os.path.join(HERE, "inside.py")]
-
-
-def measure_cell(cell, runs, options, config_def, sink):
-    """One lab; each row goes to sink as it comes. Returns whether the lab ended well."""
-    with tempfile.TemporaryDirectory(prefix="unspin-matrix-") as place:
-        os.chmod(place, 0o755)
-        plan = {"cell": cell.id, "place": place, "build": BUILD, "config_def": config_def,
-                "seconds": cell.run_seconds(options.seconds), "runs": runs,
-                "warmup": cell.warmup_seconds(options.warmup), "client": options.client,
-                "explain": options.explain}
-        with subprocess.Popen(lab_argv(cell), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                              text=True) as lab:
-            try:
-                lab.stdin.write(json.dumps(plan))
-                lab.stdin.close()
-                for line in lab.stdout:
-                    sink({**json.loads(line), "seconds": plan["seconds"],
-                          "warmup": plan["warmup"]})
-            except BaseException:
-                lab.terminate()  # ends everything inside at once
-                raise
-        return lab.returncode == 0
-
-
-def need_lab(client):
-    probe = subprocess.run([os.path.join(BUILD, "lab"), "--probe"], capture_output=True, text=True)
-    if probe.returncode:
-        fail(f"no lab can be made here: {(probe.stdout + probe.stderr).strip()}", 77)
-    if client == "wrk" and not shutil.which("wrk"):
-        fail("wrk is not installed (make deps)", 77)
-
-
 def warn(plan):
     if machine.is_stale(BUILD):
         print("matrix: a source is newer than libunspin.so: make", file=sys.stderr)
@@ -287,9 +242,23 @@ def warn(plan):
               file=sys.stderr)
 
 
+def settings(cell, options, config_def):
+    return {"seconds": cell.run_seconds(options.seconds), "config_def": config_def,
+            "warmup": cell.warmup_seconds(options.warmup), "client": options.client,
+            "explain": options.explain}
+
+
+def need_programs(client):
+    why = labs.why_none()
+    if why:
+        fail(f"no lab can be made here: {why}", 77)
+    if client == "wrk" and not shutil.which("wrk"):
+        fail("wrk is not installed (make deps)", 77)
+
+
 def measure(plan, config_def, path):
     options = plan.options
-    need_lab(options.client)
+    need_programs(options.client)
     warn(plan)
     facts = machine.facts(BUILD, options.seconds, options.warmup)
     data = store.Store(path, facts)
@@ -317,7 +286,8 @@ def measure(plan, config_def, path):
             runs = runs_left(cell)
             progress.settle(cell, runs)
             runs = [run for run in runs if run[1] <= last_round]
-            if runs and not measure_cell(cell, runs, options, config_def, sink):
+            if runs and not labs.measure("inside.py", cell, runs, settings(cell, options,
+                                                                           config_def), sink):
                 print(f"matrix: the lab of {cell.id} failed", file=sys.stderr)
                 is_well = False
         progress.settle(cell, [])

@@ -58,6 +58,10 @@ def line(values):
     return out.getvalue()
 
 
+def head_of(columns):
+    return [*columns, "end"]
+
+
 def parse_row(head, words, columns):
     """A row, or None for a line that is not whole. Columns the file does not have are None."""
     if len(words) != len(head):  # a full stop after the last column ends a whole line
@@ -68,10 +72,6 @@ def parse_row(head, words, columns):
                 else kind(texts[name]) for name, kind in columns.items()}
     except ValueError:
         return None
-
-
-def head_of(columns):
-    return [*columns, "end"]
 
 
 def parse(text, columns=COLUMNS):

@@ -213,7 +213,7 @@ Requests/sec:   1209.80
 def wrk_report():
     ct.check_equal(loads.parse_wrk(WRK), {"requests": 1234, "rps": 1209.8, "errors": 15,
                                           "read_mb": 9.02 * 1048576 / 1e6,
-                                          "p50_ms": 545.16 * 0.001, "p99_ms": 1390.0}, "figures")
+                                          "p50_ms": 545.16 * 0.001, "p99_ms": 1390.0, "refused": 5}, "figures")
     none = loads.parse_wrk(WRK.replace("1234 req", "0 req"))
     ct.check_equal((none["p50_ms"], none["p99_ms"]), (None, None), "percentiles of nothing")
 

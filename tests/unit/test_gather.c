@@ -78,7 +78,7 @@ static void what_pays_is_kept_and_tried_again_and_again(void **unused)
 	assert_int_equal(w.given_up, 0);
 	/* The load has changed: the next trial ends it. */
 	w.nap_work = 200;
-	play(&w, 2500 * MS);
+	play(&w, 2300 * MS);
 	assert_int_equal(w.g.state, GATHER_OFF);
 	assert_int_equal(w.given_up, 1);
 }

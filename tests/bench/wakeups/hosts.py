@@ -178,12 +178,12 @@ def parse_load(cell, text, seconds):
 def verify(build, place, cell, port):
     """Raises Failed unless every byte is right; two requests on each of four connections."""
     if cell.host == "redis":
-        loads.need_right_answers([servers.PYTHON, os.path.join(os.path.dirname(HERE),
+        loads.check_bytes([servers.PYTHON, os.path.join(os.path.dirname(HERE),
                                                                "redisload.py"), "verify", LOOPBACK,
                                   str(port), body_path(place, "redis"), "8"])
     elif not cell.is_idle:
         expected = body_path(place, "all-shards" if cell.host == "fanout" else "body")
-        loads.need_right_answers([
+        loads.check_bytes([
             os.path.join(build, "slowread"), "--host", LOOPBACK, "--port", str(port), "--path",
             "/body", "--conns", "4", "--requests", "2", "--timeout-s", "20", "--expect", expected,
             *(["--close"] if cell.is_closing else [])])

@@ -25,6 +25,7 @@ sys.dont_write_bytecode = True
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(1, os.path.dirname(HERE))
 import hosts
+import labs
 import machine
 import matrix
 import onerun
@@ -32,7 +33,7 @@ import scenes
 import section
 import store
 
-BUILD = matrix.BUILD
+BUILD = labs.BUILD
 OVERHEAD_S = 0.5  # of a run: start, end, reading the statistics
 BUILT = ("libunspin.so", "timedload", "bench/wakeups/faulty", "bench/wakeups/fanout",
          "bench/wakeups/paced")
@@ -120,7 +121,7 @@ def print_list(plan):
     tell_skipped(plan, sys.stdout)
     runs = {cell: plan.runs(cell) for cell in plan.cells}
     print(f"{len(plan.cells)} cells, {sum(map(len, runs.values()))} runs, about "
-          + matrix.clock(sum(plan.estimate_s(*each) for each in runs.items())))
+          + labs.clock(sum(plan.estimate_s(*each) for each in runs.items())))
 
 
 def tell_skipped(plan, file):
@@ -155,7 +156,7 @@ class Progress:
         self.overheads.append(took_s - self.plan.estimate_s(cell, [run], 0))
         overhead = sum(self.overheads[-30:]) / len(self.overheads[-30:])
         left = sum(self.plan.estimate_s(*each, overhead) for each in self.todo.items())
-        print(f"[{self.done}/{self.total} {matrix.clock(left)} left] {cell.id} {row['variant']} "
+        print(f"[{self.done}/{self.total} {labs.clock(left)} left] {cell.id} {row['variant']} "
               f"round {row['round']}: {describe(row)}", flush=True)
 
 
