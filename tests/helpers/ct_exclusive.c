@@ -320,20 +320,12 @@ static void fork_after_add(void)
 	DEL(two, listener);
 }
 
-#define S(name) { #name, name }
-static const struct {
-	const char *name;
-	void (*run)(void);
-} scenarios[] = { S(host_changes), S(wrong_sets), S(edge), S(copies), S(one_set), S(hosts_own),
-		  S(fork_after_add) };
+static const struct scenario scenarios[] = {
+	SCENARIO(host_changes), SCENARIO(wrong_sets), SCENARIO(edge), SCENARIO(copies),
+	SCENARIO(one_set), SCENARIO(hosts_own), SCENARIO(fork_after_add), { NULL, NULL },
+};
 
 int main(int argc, char **argv)
 {
-	for (unsigned i = 0; i < sizeof(scenarios) / sizeof(scenarios[0]); i++) {
-		if (argc == 1)
-			puts(scenarios[i].name);
-		else if (!strcmp(argv[1], scenarios[i].name))
-			scenarios[i].run();
-	}
-	return 0;
+	return run_scenario(scenarios, argc, argv);
 }

@@ -161,19 +161,11 @@ static void timers(void)
 	}
 }
 
-#define S(name) { #name, name }
-static const struct {
-	const char *name;
-	void (*run)(void);
-} scenarios[] = { S(thin), S(signalled), S(timers) };
+static const struct scenario scenarios[] = {
+	SCENARIO(thin), SCENARIO(signalled), SCENARIO(timers), { NULL, NULL },
+};
 
 int main(int argc, char **argv)
 {
-	for (unsigned i = 0; i < sizeof(scenarios) / sizeof(scenarios[0]); i++) {
-		if (argc == 1)
-			puts(scenarios[i].name);
-		else if (!strcmp(argv[1], scenarios[i].name))
-			scenarios[i].run();
-	}
-	return 0;
+	return run_scenario(scenarios, argc, argv);
 }

@@ -302,25 +302,14 @@ static void mixed(void)
 	check_own(epfd, -1);
 }
 
-#define S(name)                                                                                    \
-	{                                                                                          \
-#name, name                                                                        \
-	}
-static const struct {
-	const char *name;
-	void (*run)(void);
-} scenarios[] = { S(idle), S(idle_full_arrays), S(directly), S(on_out), S(proxy),
-		  S(flag), S(signalled),	S(jumps),    S(mixed) };
+static const struct scenario scenarios[] = {
+	SCENARIO(idle), SCENARIO(idle_full_arrays), SCENARIO(directly), SCENARIO(on_out),
+	SCENARIO(proxy), SCENARIO(flag), SCENARIO(signalled), SCENARIO(jumps), SCENARIO(mixed), { NULL, NULL },
+};
 
 int main(int argc, char **argv)
 {
 	filter_from_environment();
 	argument = argc > 2 ? atoi(argv[2]) : 0;
-	for (unsigned i = 0; i < sizeof(scenarios) / sizeof(scenarios[0]); i++) {
-		if (argc == 1)
-			puts(scenarios[i].name);
-		else if (!strcmp(argv[1], scenarios[i].name))
-			scenarios[i].run();
-	}
-	return 0;
+	return run_scenario(scenarios, argc, argv);
 }

@@ -103,22 +103,12 @@ static void forked(void)
 	expect("masked_waits", 0);
 }
 
-#define S(name)                                                                                    \
-	{                                                                                          \
-#name, name                                                                        \
-	}
-static const struct {
-	const char *name;
-	void (*run)(void);
-} scenarios[] = { S(untouched), S(unseen), S(not_idle), S(on_cancel), S(forked) };
+static const struct scenario scenarios[] = {
+	SCENARIO(untouched), SCENARIO(unseen), SCENARIO(not_idle), SCENARIO(on_cancel),
+	SCENARIO(forked), { NULL, NULL },
+};
 
 int main(int argc, char **argv)
 {
-	for (unsigned i = 0; i < sizeof(scenarios) / sizeof(scenarios[0]); i++) {
-		if (argc == 1)
-			puts(scenarios[i].name);
-		else if (!strcmp(argv[1], scenarios[i].name))
-			scenarios[i].run();
-	}
-	return 0;
+	return run_scenario(scenarios, argc, argv);
 }

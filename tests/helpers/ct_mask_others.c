@@ -376,25 +376,14 @@ static void crowd(void)
 	finish();
 }
 
-#define S(name)                                                                                    \
-	{                                                                                          \
-#name, name                                                                        \
-	}
-static const struct {
-	const char *name;
-	void (*run)(void);
-} scenarios[] = { S(modified), S(modified_by_copy), S(waited_by_copy), S(unregistered),
-		  S(reused),   S(closed_copy),	    S(stalled),	       S(stalled_on_copy),
-		  S(twice),    S(two_wait),	    S(timed),	       S(forked),
-		  S(crowd) };
+static const struct scenario scenarios[] = {
+	SCENARIO(modified), SCENARIO(modified_by_copy), SCENARIO(waited_by_copy),
+	SCENARIO(unregistered), SCENARIO(reused), SCENARIO(closed_copy), SCENARIO(stalled),
+	SCENARIO(stalled_on_copy), SCENARIO(twice), SCENARIO(two_wait), SCENARIO(timed),
+	SCENARIO(forked), SCENARIO(crowd), { NULL, NULL },
+};
 
 int main(int argc, char **argv)
 {
-	for (unsigned i = 0; i < sizeof(scenarios) / sizeof(scenarios[0]); i++) {
-		if (argc == 1)
-			puts(scenarios[i].name);
-		else if (!strcmp(argv[1], scenarios[i].name))
-			scenarios[i].run();
-	}
-	return 0;
+	return run_scenario(scenarios, argc, argv);
 }

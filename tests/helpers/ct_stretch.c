@@ -176,19 +176,12 @@ static void not_idle(void)
 	expect("stretched_polls", 0);
 }
 
-#define S(name) { #name, name }
-static const struct {
-	const char *name;
-	void (*run)(void);
-} scenarios[] = { S(idle), S(event), S(flag), S(signalled), S(not_idle) };
+static const struct scenario scenarios[] = {
+	SCENARIO(idle), SCENARIO(event), SCENARIO(flag), SCENARIO(signalled),
+	SCENARIO(not_idle), { NULL, NULL },
+};
 
 int main(int argc, char **argv)
 {
-	for (unsigned i = 0; i < sizeof(scenarios) / sizeof(scenarios[0]); i++) {
-		if (argc == 1)
-			puts(scenarios[i].name);
-		else if (!strcmp(argv[1], scenarios[i].name))
-			scenarios[i].run();
-	}
-	return 0;
+	return run_scenario(scenarios, argc, argv);
 }

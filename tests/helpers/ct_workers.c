@@ -191,20 +191,12 @@ static void closes_set(void) { favourite("closes_set"); }
 static void ignores(void) { favourite("ignores"); }
 static void has_no_descriptors(void) { favourite("has_no_descriptors"); }
 
-#define S(name) { #name, name }
-static const struct {
-	const char *name;
-	void (*run)(void);
-} scenarios[] = { S(herd), S(unregisters), S(disarms), S(closes), S(closes_set), S(ignores),
-		  S(has_no_descriptors) };
+static const struct scenario scenarios[] = {
+	SCENARIO(herd), SCENARIO(unregisters), SCENARIO(disarms), SCENARIO(closes),
+	SCENARIO(closes_set), SCENARIO(ignores), SCENARIO(has_no_descriptors), { NULL, NULL },
+};
 
 int main(int argc, char **argv)
 {
-	for (unsigned i = 0; i < sizeof(scenarios) / sizeof(scenarios[0]); i++) {
-		if (argc == 1)
-			puts(scenarios[i].name);
-		else if (!strcmp(argv[1], scenarios[i].name))
-			scenarios[i].run();
-	}
-	return 0;
+	return run_scenario(scenarios, argc, argv);
 }
