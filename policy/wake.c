@@ -21,15 +21,47 @@ static enum wake_verdict decide(struct wake_listener *l, enum wake_verdict verdi
 {
 	l->from_useful = l->useful;
 	l->from_herds = l->herds;
+	l->from_vain = l->vain;
 	l->verdict = verdict;
 	return verdict;
 }
 
+static uint64_t window_events(const struct wake_listener *l)
+{
+	return since(l->useful, l->from_useful) + since(l->herds, l->from_herds);
+}
+
+static uint32_t share(uint64_t part, uint64_t whole)
+{
+	return whole ? (uint32_t)(part * 1000 / whole) : 0;
+}
+
+int wake_listener_asks(const struct wake_listener *l)
+{
+	if (l->watchers < 2)
+		return 0;
+	if (l->verdict == WAKE_VERDICT_EXCLUSIVE)
+		return l->is_by_vain && window_events(l) >= WAKE_PROOF;
+	return l->verdict == WAKE_VERDICT_LEAVE && window_events(l) >= WAKE_LOOK;
+}
+
+uint64_t wake_watcher_vain(struct wake_watcher *w, uint64_t useful, uint64_t cpu_ns)
+{
+	uint64_t connections = since(useful, w->useful_then);
+	uint64_t used_ns = since(cpu_ns, w->cpu_then_ns);
+	int is_known = w->cpu_then_ns && w->events == w->events_then;
+
+	w->useful_then = useful;
+	w->cpu_then_ns = cpu_ns;
+	w->events_then = w->events;
+	return is_known && used_ns >= connections * WAKE_VAIN_NS ? connections : 0;
+}
+
 enum wake_verdict wake_listener_look(struct wake_listener *l, int is_forced)
 {
-	uint64_t herds = since(l->herds, l->from_herds);
-	uint64_t events = since(l->useful, l->from_useful) + herds;
-	uint32_t permille = events ? (uint32_t)(herds * 1000 / events) : 0;
+	uint64_t events = window_events(l), herds = since(l->herds, l->from_herds);
+	uint64_t vain = since(l->vain, l->from_vain);
+	uint32_t permille = share(herds, events), with_vain = share(herds + vain, events + vain);
 
 	if (is_forced)
 		return l->verdict != WAKE_VERDICT_EXCLUSIVE && l->watchers > 1
@@ -38,13 +70,16 @@ enum wake_verdict wake_listener_look(struct wake_listener *l, int is_forced)
 	case WAKE_VERDICT_LEAVE:
 		if (events < WAKE_LOOK)
 			break;
-		if (permille < WAKE_HERD_PERMILLE)
+		if (with_vain < WAKE_HERD_PERMILLE)
 			return decide(l, WAKE_VERDICT_LEAVE);
-		l->permille = permille;
+		l->is_by_vain = permille < WAKE_HERD_PERMILLE;
+		l->permille = l->is_by_vain ? with_vain : permille;
 		return decide(l, WAKE_VERDICT_EXCLUSIVE);
 	case WAKE_VERDICT_EXCLUSIVE:
 		if (events < WAKE_PROOF)
 			break;
+		if (l->is_by_vain)
+			permille = with_vain;
 		return decide(l, permille > l->permille / 2 ? WAKE_VERDICT_WITHDRAWN
 							    : WAKE_VERDICT_EXCLUSIVE);
 	case WAKE_VERDICT_WITHDRAWN:

@@ -9,7 +9,9 @@
  * Of each listener is counted, by all processes that share it, what the first accept after an
  * event found: a connection (useful) or nothing (herd). Where the accepting worker is quick, the
  * others' epoll_wait finds nothing and sleeps on by itself: such wake-ups, which only show as
- * sleeps, are counted as herd too. A verdict is made from a window of such
+ * sleeps, are counted as herd too. And where one worker is always the quickest, the others never
+ * have an event at which they could count their sleeps: of these the accepting one asks at a
+ * window's end what they have cost (wake_watcher_vain()). A verdict is made from a window of such
  * events, and looked at again after each further window:
  *
  *	LEAVE --a quarter of a window was herd--> EXCLUSIVE --no better than half--> WITHDRAWN
@@ -38,16 +40,38 @@
 
 enum wake_verdict { WAKE_VERDICT_LEAVE, WAKE_VERDICT_EXCLUSIVE, WAKE_VERDICT_WITHDRAWN };
 
+/*
+ * A watcher that was given no event while connections came, and whose thread used at least that
+ * much of a processor for each of them, was woken for them. A sleep and a wake-up cost several
+ * times that (4 us on a virtual machine with Linux 6.18; over 1 us on the fastest machines).
+ */
+#define WAKE_VAIN_NS 1000
+
+/* Watchers of a listener that can be asked: a sample, where there are more. */
+#define WAKE_WATCHERS 8
+
+/* A watcher as the others see it. Written racily, like the listener. */
+struct wake_watcher {
+	uint32_t pid, tid; /* 0: free */
+	uint32_t events;   /* given to it */
+	uint32_t events_then; /* at the last look, like the others */
+	uint64_t useful_then, cpu_then_ns;
+};
+
 /* One listener. Several processes write it without a lock: counts by locked adds, the window and
  * the verdict racily (each is an estimate, and a verdict that comes a moment late harms nobody). */
 struct wake_listener {
 	uint64_t useful;   /* events after which the first accept brought a connection */
 	uint64_t herds;	   /* events after which it found nothing, and wake-ups in the kernel */
-	uint64_t from_useful, from_herds; /* both when the window began */
+	uint64_t vain;	   /* wake-ups of watchers that had no event at all, by their CPU time */
+	uint64_t from_useful, from_herds, from_vain; /* when the window began */
 	uint32_t watchers; /* epoll sets it is registered in, as far as seen */
 	uint32_t verdict;  /* enum wake_verdict */
 	uint32_t permille; /* share of herds that led to the treatment */
 	uint32_t is_added; /* some process has given it EPOLLEXCLUSIVE */
+	uint32_t is_by_vain; /* without `vain` it would not be treated; what busy watchers use for
+			      * their connections looks the same, so else it is not asked again */
+	struct wake_watcher watcher[WAKE_WATCHERS];
 };
 
 /* May a registration with this mask carry EPOLLEXCLUSIVE (epoll_ctl(2)), and would it help? */
@@ -59,6 +83,12 @@ int wake_may_be_exclusive(uint32_t mask);
  * never withdrawn.
  */
 enum wake_verdict wake_listener_look(struct wake_listener *listener, int is_forced);
+
+/* Before that: is a window full, and would the watchers' CPU time matter? */
+int wake_listener_asks(const struct wake_listener *listener);
+
+/* A watcher's CPU time now, of all processes' `useful` now: how many it was woken for in vain. */
+uint64_t wake_watcher_vain(struct wake_watcher *watcher, uint64_t useful, uint64_t cpu_ns);
 
 /*
  * stretch: a thread that polls with no or a short timeout, finds nothing, does nothing and polls

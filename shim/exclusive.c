@@ -158,6 +158,7 @@ static void added(int epfd, int fd, const struct epoll_event *event)
 	w->data = event->data.u64;
 	w->mask = event->events;
 	store_relaxed(&w->thread, thread_self.id);
+	watch_sit_down(w);
 	if (event->events & EPOLLEXCLUSIVE)
 		has_host_added = w->is_hosts = w->is_left = 1;
 	if (wake_listener_look(w->listener, is_forced) == WAKE_VERDICT_EXCLUSIVE &&
@@ -258,12 +259,18 @@ COLD int exclusive_delivered(int epfd, struct fdrec *rec)
 {
 	struct watch *w = watch_of(epfd, rec);
 
-	if (!w || w->is_inherited || w->is_left)
+	if (!w || w->is_inherited)
+		return 0;
+	if (w->seat)
+		add_relaxed(&w->seat->events, 1);
+	if (w->is_left)
 		return 0;
 	/* Often a main thread registers the listener and another waits; but several threads in one
 	 * set share its events, and which of them is to accept is not known. */
 	if (!w->is_waited) {
 		w->is_waited = 1;
+		if (w->thread != thread_self.id)
+			watch_sit_down(w);
 		store_relaxed(&w->thread, thread_self.id);
 	} else if (w->thread != thread_self.id) {
 		leave(epfd, rec);
@@ -320,6 +327,8 @@ static void count_event(struct watch *w, struct fdrec *rec, int is_useful)
 		add_relaxed(&w->listener->useful, 1);
 	if (!is_useful || vain)
 		add_relaxed(&w->listener->herds, vain + !is_useful);
+	if (wake_listener_asks(w->listener) && (vain = watch_others_vain(w)))
+		add_relaxed(&w->listener->vain, vain);
 	wake_listener_look(w->listener, is_forced);
 }
 

@@ -61,6 +61,12 @@ static inline int sys_gettid(void)
 	return (int)sys_call(SYS_gettid, 0, 0, 0, 0, 0, 0);
 }
 
+/*
+ * CPU time a thread of this process (tid), or the whole of another one (tid 0), has used; 0: there
+ * is none, or one may not ask. No descriptor: the number makes the clock (clock_getcpuclockid(3)).
+ */
+uint64_t sys_cpu_of(int pid, int tid);
+
 /* The vDSO's clock; touches errno only where there is no vDSO, and then only on failure. */
 static inline uint64_t sys_now_ns(clockid_t clock)
 {

@@ -14,8 +14,8 @@
 struct watch watches[WATCH_COUNT];
 uint32_t watch_end;
 
-#define PAGE_BYTES 4096
-#define ROW_COUNT (PAGE_BYTES / sizeof(struct shared_row))
+#define PAGE_BYTES 16384
+#define ROW_COUNT  (PAGE_BYTES / sizeof(struct shared_row))
 
 struct shared_row {
 	uint64_t cookie; /* 0: free */
@@ -212,10 +212,50 @@ struct watch *watch_add(int epfd, int fd, uint64_t cookie)
 	return w;
 }
 
+void watch_sit_down(struct watch *w)
+{
+	uint32_t pid = (uint32_t)sys_getpid(), tid = (uint32_t)sys_gettid();
+
+	for (unsigned i = 0; !w->seat && i < WAKE_WATCHERS; i++) {
+		uint32_t nobody = 0;
+
+		if (cas_acq_rel(&w->listener->watcher[i].pid, &nobody, pid))
+			w->seat = &w->listener->watcher[i];
+	}
+	if (!w->seat)
+		return;
+	store_relaxed(&w->seat->tid, tid);
+	store_relaxed(&w->seat->cpu_then_ns, 0); /* what it used before is not asked about */
+}
+
+uint64_t watch_others_vain(const struct watch *w)
+{
+	uint64_t useful = load_relaxed(&w->listener->useful), vain = 0;
+	uint32_t self = (uint32_t)sys_getpid();
+
+	for (unsigned i = 0; i < WAKE_WATCHERS; i++) {
+		struct wake_watcher *other = &w->listener->watcher[i];
+		uint32_t pid = load_relaxed(&other->pid);
+		uint64_t cpu_ns;
+
+		if (!pid || other == w->seat)
+			continue;
+		cpu_ns = sys_cpu_of((int)pid, pid == self ? (int)load_relaxed(&other->tid) : 0);
+		if (cpu_ns)
+			vain += wake_watcher_vain(other, useful, cpu_ns);
+		else
+			store_relaxed(&other->pid, 0); /* it has ended */
+	}
+	return vain;
+}
+
 void watch_drop(struct watch *w)
 {
 	if (!w)
 		return;
+	if (w->seat)
+		store_relaxed(&w->seat->pid, 0);
+	w->seat = NULL;
 	if (w->is_counted && load_relaxed(&w->listener->watchers))
 		add_relaxed(&w->listener->watchers, -1);
 	store_relaxed(&w->thread, 0);
@@ -230,5 +270,6 @@ void watch_begin_child(void)
 		watches[i].is_counted = 0;
 		watches[i].is_pending = 0;
 		watches[i].thread = 0;
+		watches[i].seat = NULL; /* the parent's */
 	}
 }

@@ -9,8 +9,8 @@
  * microseconds, and not for ever (then the host's call goes through as it is). Reading without
  * the lock is allowed to the thread that waits for it.
  *
- * The second is a page shared over fork, mapped when the process first listens, so before a
- * server forks its workers. Rows are found by the listener's SO_COOKIE. It holds counts and a
+ * The second are pages shared over fork, mapped when the process first listens, so before a
+ * server forks its workers. Rows are found by the listener's SO_COOKIE. They hold counts and a
  * verdict, no pointers: a process that writes nonsense there harms the treatment, nothing else.
  */
 #ifndef UNSPIN_WATCH_H
@@ -24,6 +24,7 @@ struct watch {
 	uint64_t data;	/* the host's, never ours */
 	uint64_t cookie; /* the listener's */
 	struct wake_listener *listener; /* shared */
+	struct wake_watcher *seat;	/* there; NULL: all are taken */
 	uint32_t mask;	 /* the host's */
 	uint32_t thread; /* id of the thread that registered it, later of the one that waits for it */
 	uint32_t taken;	 /* connections accepted since it last went to the queue's end */
@@ -81,6 +82,12 @@ int watch_fd_of(int epfd, uint64_t data);
 
 /* A fresh entry (or the old one of this key, emptied); NULL: table or page full. Lock held. */
 struct watch *watch_add(int epfd, int fd, uint64_t cookie);
+
+/* This thread waits for it: the others may ask what it uses. */
+void watch_sit_down(struct watch *w);
+
+/* How often the other watchers were woken in vain since the last look, by their CPU time. */
+uint64_t watch_others_vain(const struct watch *w);
 
 /* The registration is gone. Lock held; NULL is allowed. */
 void watch_drop(struct watch *w);

@@ -78,6 +78,16 @@ def herd():
             ct.check(totals(place, "exclusive_adds") >= 3, "too few registrations treated")
 
 
+@ct.case("exclusive_sees_a_herd_whose_quickest_takes_all")
+def quickest():
+    native = ct.run("ct_workers", "quickest", **NATIVE).ok()
+    ct.check(native.fact("wakes") > 400 and native.fact("most") > 100,
+             f"not what is meant: {native.facts}")
+    with ct.Place() as place:
+        run_in(place, "quickest", **AUTO)
+        ct.check(totals(place, "exclusive_adds") >= 1, "the herd was not seen")
+
+
 @ct.case("exclusive_off_leaves_the_herd")
 def off():
     for settings in OFF:

@@ -6,6 +6,7 @@
  */
 #include "ct.h"
 
+#include <sched.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -126,6 +127,38 @@ static void herd(void)
 	stop(pids, WORKERS);
 }
 
+/* All but the last run when nobody else wants to: woken each time, they never see a connection. */
+static void work_at_leisure(int me)
+{
+	struct sched_param none = { 0 };
+
+	if (me < WORKERS - 1)
+		MUST(sched_setscheduler(0, SCHED_IDLE, &none) == 0);
+	work(me);
+}
+
+/* One worker is always the quickest: the others' wait never returns. */
+static void quickest(void)
+{
+	uint32_t wakes = 0;
+	pid_t pids[WORKERS];
+	cpu_set_t one;
+
+	CPU_ZERO(&one);
+	CPU_SET(sched_getcpu(), &one);
+	MUST(sched_setaffinity(0, sizeof(one), &one) == 0);
+	start(pids, WORKERS, work_at_leisure);
+	for (int i = 0; i < 150; i++) {
+		get_served();
+		sleep_us(500);
+	}
+	for (int w = 0; w < WORKERS; w++)
+		wakes += sleeps_of(pids[w]);
+	fact("wakes", wakes);
+	fact("most", board[WORKERS - 1].accepts);
+	stop(pids, WORKERS);
+}
+
 static const char *how;
 
 /* The first worker is the kernel's favourite; woken, it does not accept. The second sleeps. */
@@ -192,7 +225,7 @@ static void ignores(void) { favourite("ignores"); }
 static void has_no_descriptors(void) { favourite("has_no_descriptors"); }
 
 static const struct scenario scenarios[] = {
-	SCENARIO(herd), SCENARIO(unregisters), SCENARIO(disarms), SCENARIO(closes),
+	SCENARIO(herd), SCENARIO(quickest), SCENARIO(unregisters), SCENARIO(disarms), SCENARIO(closes),
 	SCENARIO(closes_set), SCENARIO(ignores), SCENARIO(has_no_descriptors), { NULL, NULL },
 };
 

@@ -115,6 +115,73 @@ static void forced_needs_a_second_set_and_nothing_else(void **unused)
 	assert_int_equal(wake_listener_look(&l, 1), WAKE_VERDICT_EXCLUSIVE);
 }
 
+/* Connections of which a watcher hears nothing; it uses so much for each. */
+static uint64_t slept_through(struct wake_watcher *w, struct wake_listener *l, unsigned n,
+			      uint64_t each_ns)
+{
+	l->useful += n;
+	return wake_watcher_vain(w, l->useful, w->cpu_then_ns + n * each_ns);
+}
+
+static void watcher_without_events_shows_by_its_cpu_time_that_it_was_woken(void **unused)
+{
+	struct wake_watcher w = { .pid = 1 };
+	struct wake_listener l = { 0 };
+
+	(void)unused;
+	l.useful = 1000;
+	assert_int_equal(wake_watcher_vain(&w, l.useful, 1000000000), 0); /* the first look */
+	assert_int_equal(slept_through(&w, &l, 32, 4000), 32);
+	assert_int_equal(slept_through(&w, &l, 32, 10), 0); /* it was not woken: a timer, say */
+	assert_int_equal(slept_through(&w, &l, 32, WAKE_VAIN_NS), 32);
+	w.events++; /* it accepts: then it counts for itself */
+	assert_int_equal(slept_through(&w, &l, 32, 4000), 0);
+	assert_int_equal(slept_through(&w, &l, 32, 4000), 32);
+	assert_int_equal(slept_through(&w, &l, 0, 0), 0);
+	assert_int_equal(wake_watcher_vain(&w, l.useful - 5, w.cpu_then_ns + 1), 0); /* a race */
+}
+
+static void watchers_are_asked_at_the_end_of_a_window(void **unused)
+{
+	struct wake_listener l = { .watchers = 2, .useful = WAKE_LOOK - 1 };
+
+	(void)unused;
+	assert_false(wake_listener_asks(&l));
+	l.useful++;
+	assert_true(wake_listener_asks(&l));
+	l.watchers = 1;
+	assert_false(wake_listener_asks(&l));
+	l.watchers = 2;
+	l.verdict = WAKE_VERDICT_EXCLUSIVE; /* by the herd that was seen: it is judged by that */
+	l.useful += WAKE_PROOF;
+	assert_false(wake_listener_asks(&l));
+	l.is_by_vain = 1;
+	assert_true(wake_listener_asks(&l));
+	l.verdict = WAKE_VERDICT_WITHDRAWN;
+	assert_false(wake_listener_asks(&l));
+}
+
+static void herd_that_only_cpu_time_shows_is_treated_and_judged_by_it(void **unused)
+{
+	struct wake_listener l = { .watchers = 4, .vain = 3 * WAKE_LOOK };
+
+	(void)unused;
+	assert_int_equal(events(&l, WAKE_LOOK, 0), WAKE_VERDICT_EXCLUSIVE);
+	assert_int_equal(events(&l, WAKE_PROOF, 0), WAKE_VERDICT_EXCLUSIVE);
+	l.vain += 3 * WAKE_PROOF; /* it was no herd: they had something else to do */
+	assert_int_equal(events(&l, WAKE_PROOF, 0), WAKE_VERDICT_WITHDRAWN);
+}
+
+static void herd_that_was_seen_is_not_judged_by_cpu_time(void **unused)
+{
+	struct wake_listener l = { .watchers = 4, .vain = 3 * WAKE_LOOK };
+
+	(void)unused;
+	assert_int_equal(events(&l, WAKE_LOOK / 2, WAKE_LOOK / 2), WAKE_VERDICT_EXCLUSIVE);
+	l.vain += 3 * WAKE_PROOF; /* busy with the connections they have */
+	assert_int_equal(events(&l, WAKE_PROOF, 0), WAKE_VERDICT_EXCLUSIVE);
+}
+
 /* Processes share the counts without a lock. */
 static void window_another_process_has_just_moved_is_empty(void **unused)
 {
@@ -226,6 +293,10 @@ int main(void)
 		cmocka_unit_test(treatment_that_pays_is_kept),
 		cmocka_unit_test(treatment_that_does_not_pay_is_withdrawn_and_tried_again_much_later),
 		cmocka_unit_test(forced_needs_a_second_set_and_nothing_else),
+		cmocka_unit_test(watcher_without_events_shows_by_its_cpu_time_that_it_was_woken),
+		cmocka_unit_test(watchers_are_asked_at_the_end_of_a_window),
+		cmocka_unit_test(herd_that_only_cpu_time_shows_is_treated_and_judged_by_it),
+		cmocka_unit_test(herd_that_was_seen_is_not_judged_by_cpu_time),
 		cmocka_unit_test(window_another_process_has_just_moved_is_empty),
 		cmocka_unit_test(few_idle_polls_are_not_stretched),
 		cmocka_unit_test(stretch_doubles_up_to_the_bound),
