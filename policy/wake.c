@@ -57,6 +57,25 @@ uint64_t wake_watcher_vain(struct wake_watcher *w, uint64_t useful, uint64_t cpu
 	return is_known && used_ns >= connections * WAKE_VAIN_NS ? connections : 0;
 }
 
+static enum wake_verdict judge(struct wake_listener *l, uint32_t permille)
+{
+	if (permille < WAKE_HERD_PERMILLE || permille <= l->permille / 2) {
+		l->bad = 0;
+	} else if (!l->bad || since(l->useful + l->herds, l->bad_at) >= WAKE_PROOF / 2) {
+		l->bad++;
+		l->bad_at = l->useful + l->herds;
+	}
+	if (l->bad >= WAKE_BAD_WINDOWS) {
+		l->bad = 0;
+		if (!l->again)
+			l->again = WAKE_AGAIN;
+		else if (l->again < WAKE_AGAIN_MAX)
+			l->again *= 2;
+		return decide(l, WAKE_VERDICT_WITHDRAWN);
+	}
+	return decide(l, WAKE_VERDICT_EXCLUSIVE);
+}
+
 enum wake_verdict wake_listener_look(struct wake_listener *l, int is_forced)
 {
 	uint64_t events = window_events(l), herds = since(l->herds, l->from_herds);
@@ -78,12 +97,9 @@ enum wake_verdict wake_listener_look(struct wake_listener *l, int is_forced)
 	case WAKE_VERDICT_EXCLUSIVE:
 		if (events < WAKE_PROOF)
 			break;
-		if (l->is_by_vain)
-			permille = with_vain;
-		return decide(l, permille > l->permille / 2 ? WAKE_VERDICT_WITHDRAWN
-							    : WAKE_VERDICT_EXCLUSIVE);
+		return judge(l, l->is_by_vain ? with_vain : permille);
 	case WAKE_VERDICT_WITHDRAWN:
-		if (events >= WAKE_AGAIN)
+		if (events >= l->again)
 			return decide(l, WAKE_VERDICT_LEAVE);
 		break;
 	}

@@ -51,6 +51,8 @@ static long put(struct watch *w, int is_exclusive)
 	if (r < 0)
 		return r;
 	w->taken = 0;
+	if (is_exclusive != w->is_exclusive)
+		w->sleeps = 0; /* those till now say nothing of what follows */
 	if (is_exclusive) {
 		event.events |= EPOLLEXCLUSIVE;
 		r = sys_call(SYS_epoll_ctl, epfd, EPOLL_CTL_ADD, fd, &event, 0, 0);
@@ -323,6 +325,10 @@ static void count_event(struct watch *w, struct fdrec *rec, int is_useful)
 	uint64_t vain = vain_sleeps(w);
 
 	count_add(&rec->socket->vain_sleeps, vain);
+	/* They came before this one is treated, which is next: the treatment is not to blame. */
+	if (load_relaxed(&w->listener->verdict) == WAKE_VERDICT_EXCLUSIVE && !w->is_exclusive &&
+	    !w->is_left)
+		vain = 0;
 	if (is_useful)
 		add_relaxed(&w->listener->useful, 1);
 	if (!is_useful || vain)

@@ -96,11 +96,64 @@ static void treatment_that_does_not_pay_is_withdrawn_and_tried_again_much_later(
 
 	(void)unused;
 	assert_int_equal(events(&l, WAKE_LOOK / 2, WAKE_LOOK / 2), WAKE_VERDICT_EXCLUSIVE);
-	assert_int_equal(events(&l, WAKE_PROOF, WAKE_PROOF), WAKE_VERDICT_WITHDRAWN);
-	assert_int_equal(events(&l, 10000, 10000), WAKE_VERDICT_WITHDRAWN);
-	l.herds += WAKE_AGAIN;
-	assert_int_equal(wake_listener_look(&l, 0), WAKE_VERDICT_LEAVE);
+	for (unsigned again = WAKE_AGAIN; again <= 4 * WAKE_AGAIN_MAX; again *= 2) {
+		unsigned wait = again < WAKE_AGAIN_MAX ? again : WAKE_AGAIN_MAX;
+
+		assert_int_equal(events(&l, WAKE_PROOF, WAKE_PROOF), WAKE_VERDICT_WITHDRAWN);
+		assert_int_equal(events(&l, wait / 2, wait / 2 - 1), WAKE_VERDICT_WITHDRAWN);
+		l.herds++;
+		assert_int_equal(wake_listener_look(&l, 0), WAKE_VERDICT_LEAVE);
+		assert_int_equal(events(&l, WAKE_LOOK / 2, WAKE_LOOK / 2), WAKE_VERDICT_EXCLUSIVE);
+	}
+}
+
+/* A window of WAKE_PROOF events, so many of them in vain. */
+static enum wake_verdict window(struct wake_listener *l, unsigned herds)
+{
+	l->useful += WAKE_PROOF - herds;
+	l->herds += herds;
+	return wake_listener_look(l, 0);
+}
+
+static void one_bad_window_is_not_enough(void **unused)
+{
+	struct wake_listener l = { .watchers = 16 };
+
+	(void)unused;
 	assert_int_equal(events(&l, WAKE_LOOK / 2, WAKE_LOOK / 2), WAKE_VERDICT_EXCLUSIVE);
+	for (int i = 0; i < 10; i++) {
+		assert_int_equal(window(&l, WAKE_PROOF / 2), WAKE_VERDICT_EXCLUSIVE);
+		assert_int_equal(window(&l, WAKE_PROOF / 5), WAKE_VERDICT_EXCLUSIVE);
+	}
+	assert_int_equal(window(&l, WAKE_PROOF / 2), WAKE_VERDICT_EXCLUSIVE);
+	assert_int_equal(window(&l, WAKE_PROOF / 2), WAKE_VERDICT_WITHDRAWN);
+}
+
+/* The window that led to it happened to show few: half of that is less than what always remains. */
+static void share_too_small_for_a_treatment_is_no_reason_against_one(void **unused)
+{
+	struct wake_listener l = { .watchers = 16 };
+
+	(void)unused;
+	assert_int_equal(events(&l, WAKE_LOOK * 3 / 4, WAKE_LOOK / 4), WAKE_VERDICT_EXCLUSIVE);
+	for (int i = 0; i < 10; i++)
+		assert_int_equal(window(&l, WAKE_PROOF / 4 - 1), WAKE_VERDICT_EXCLUSIVE);
+}
+
+static void window_judged_by_two_processes_is_one(void **unused)
+{
+	struct wake_listener l = { .watchers = 16 };
+	uint64_t useful, herds;
+
+	(void)unused;
+	assert_int_equal(events(&l, WAKE_LOOK / 2, WAKE_LOOK / 2), WAKE_VERDICT_EXCLUSIVE);
+	useful = l.from_useful;
+	herds = l.from_herds;
+	assert_int_equal(window(&l, WAKE_PROOF / 2), WAKE_VERDICT_EXCLUSIVE);
+	l.from_useful = useful;
+	l.from_herds = herds;
+	assert_int_equal(wake_listener_look(&l, 0), WAKE_VERDICT_EXCLUSIVE);
+	assert_int_equal(window(&l, WAKE_PROOF / 2), WAKE_VERDICT_WITHDRAWN);
 }
 
 static void forced_needs_a_second_set_and_nothing_else(void **unused)
@@ -169,6 +222,8 @@ static void herd_that_only_cpu_time_shows_is_treated_and_judged_by_it(void **unu
 	assert_int_equal(events(&l, WAKE_LOOK, 0), WAKE_VERDICT_EXCLUSIVE);
 	assert_int_equal(events(&l, WAKE_PROOF, 0), WAKE_VERDICT_EXCLUSIVE);
 	l.vain += 3 * WAKE_PROOF; /* it was no herd: they had something else to do */
+	assert_int_equal(events(&l, WAKE_PROOF, 0), WAKE_VERDICT_EXCLUSIVE);
+	l.vain += 3 * WAKE_PROOF;
 	assert_int_equal(events(&l, WAKE_PROOF, 0), WAKE_VERDICT_WITHDRAWN);
 }
 
@@ -178,8 +233,10 @@ static void herd_that_was_seen_is_not_judged_by_cpu_time(void **unused)
 
 	(void)unused;
 	assert_int_equal(events(&l, WAKE_LOOK / 2, WAKE_LOOK / 2), WAKE_VERDICT_EXCLUSIVE);
-	l.vain += 3 * WAKE_PROOF; /* busy with the connections they have */
-	assert_int_equal(events(&l, WAKE_PROOF, 0), WAKE_VERDICT_EXCLUSIVE);
+	for (int i = 0; i < 2 * WAKE_BAD_WINDOWS; i++) {
+		l.vain += 3 * WAKE_PROOF; /* busy with the connections they have */
+		assert_int_equal(events(&l, WAKE_PROOF, 0), WAKE_VERDICT_EXCLUSIVE);
+	}
 }
 
 /* Processes share the counts without a lock. */
@@ -293,6 +350,9 @@ int main(void)
 		cmocka_unit_test(treatment_that_pays_is_kept),
 		cmocka_unit_test(treatment_that_does_not_pay_is_withdrawn_and_tried_again_much_later),
 		cmocka_unit_test(forced_needs_a_second_set_and_nothing_else),
+		cmocka_unit_test(one_bad_window_is_not_enough),
+		cmocka_unit_test(share_too_small_for_a_treatment_is_no_reason_against_one),
+		cmocka_unit_test(window_judged_by_two_processes_is_one),
 		cmocka_unit_test(watcher_without_events_shows_by_its_cpu_time_that_it_was_woken),
 		cmocka_unit_test(watchers_are_asked_at_the_end_of_a_window),
 		cmocka_unit_test(herd_that_only_cpu_time_shows_is_treated_and_judged_by_it),
