@@ -19,8 +19,10 @@
 
 #include <stdint.h>
 
-#define GATHER_THIN	   4	   /* events per wait; above, a wait's price is shared by enough */
-#define GATHER_BUSY_NS	   500000  /* a wait per half millisecond at least, or there is nothing to save */
+#include "../probes/thin.h"
+
+#define GATHER_THIN	   THIN_EVENTS /* per wait, in the mean */
+#define GATHER_BUSY_NS	   THIN_BUSY_NS
 #define GATHER_PROBES	   32	   /* yields timed before a trial */
 #define GATHER_CONTENDED_NS 5000   /* a yield that took this long has let somebody run: two switches */
 #define GATHER_CONTENDED    8	   /* of the probes, at least */

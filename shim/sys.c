@@ -48,11 +48,21 @@ int sys_is_writable(int fd)
 	return sys_call(SYS_ppoll, &p, 1, &now, NULL, 8, 0) == 1 && (p.revents & POLLOUT);
 }
 
-uint64_t sys_thread_sleeps(void)
+long sys_thread_switches(uint64_t *ret_sleeps, uint64_t *ret_preemptions)
 {
 	struct rusage usage;
+	long r = sys_call(SYS_getrusage, RUSAGE_THREAD, &usage, 0, 0, 0, 0);
 
-	if (sys_call(SYS_getrusage, RUSAGE_THREAD, &usage, 0, 0, 0, 0) < 0)
-		return 0;
-	return (uint64_t)usage.ru_nvcsw;
+	if (r < 0)
+		return r;
+	*ret_sleeps = (uint64_t)usage.ru_nvcsw;
+	*ret_preemptions = (uint64_t)usage.ru_nivcsw;
+	return 0;
+}
+
+uint64_t sys_thread_sleeps(void)
+{
+	uint64_t sleeps, preemptions;
+
+	return sys_thread_switches(&sleeps, &preemptions) < 0 ? 0 : sleeps;
 }
