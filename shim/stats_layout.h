@@ -138,7 +138,7 @@ struct class_row {
 
 #define STATS_CLASS_ROWS 256
 
-/* A call site of waits, reads or accepts that led to nothing. Free while address is 0, never reused. */
+/* A call site of waits, reads or accepts that led to nothing. Free while address is 0. */
 struct waste_site {
 	uint64_t address;   /* return address in the process */
 	int32_t tid;	    /* the thread that wasted there last; 0: one without a row */

@@ -76,6 +76,7 @@ static void book(struct thread_context *context)
 		struct thin_place *place = &context->thin.place[i];
 		uint64_t waits = place->waits;
 
+		place->waits = 0;
 		if (!waits)
 			continue;
 		thread_add(TOTAL_THIN_WAITS, waits);
@@ -92,24 +93,23 @@ static void book(struct thread_context *context)
 	}
 }
 
-COLD void thin_look(struct thread_context *context)
+COLD void thin_end(struct thread_context *context)
 {
 	static uint8_t is_refused;
-	struct thin_facts now = { .waits = thread_total(TOTAL_WAITS) };
+	struct thin_facts from = context->thin.from, now = { .waits = thread_total(TOTAL_WAITS) };
 
-	if (!thin_is_over(&context->thin.from, now.waits))
-		return;
 	now.now_ns = sys_now();
-	if (thin_is_busy(&context->thin.from, &now) && !load_relaxed(&is_refused)) {
+	if (thin_is_busy(&from, &now) && !load_relaxed(&is_refused)) {
 		long r = sys_thread_switches(&now.sleeps, &now.preemptions);
 
 		now.has_switches = r == 0;
 		if (sys_is_refusal(r))
 			stats_refused(&is_refused);
 	}
-	if (thin_is_saturated(&context->thin.from, &now))
-		book(context);
+	/* First of all: a handler that waits meanwhile finds a window just begun. */
 	context->thin.from = now;
+	if (thin_is_saturated(&from, &now))
+		book(context);
 	for (unsigned i = 0; i < THIN_PLACES; i++)
 		context->thin.place[i] = (struct thin_place){ NULL, NULL, 0, 0 };
 	context->thin.now = context->thin.place;

@@ -40,7 +40,14 @@ static inline void thin_note(struct thread_context *context, struct epoll_row *r
 		thin_note_elsewhere(context, row, site);
 }
 
-/* Has a window ended? Then counts what was thin in it. Every few hundred waits. */
-void thin_look(struct thread_context *context);
+/* A window has ended: counts what was thin in it. */
+void thin_end(struct thread_context *context);
+
+/* Has it? Now and then, at least every few hundred waits. */
+static inline void thin_look(struct thread_context *context)
+{
+	if (unlikely(thin_is_over(&context->thin.from, thread_total(TOTAL_WAITS))))
+		thin_end(context);
+}
 
 #endif

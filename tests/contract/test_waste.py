@@ -27,6 +27,10 @@ def places(r):
     return found
 
 
+def layout_sites():
+    return ct.layout().fields["stats_header"]["waste"][2]
+
+
 def place_of(r, address):
     return next((name for name, site in places(r).items() if site.address == address), address)
 
@@ -76,6 +80,14 @@ def outs():
     ct.check(all(c["idle_outs"] <= 1024 for c in by.values()), f"{by}")
 
 
+@ct.case("waste_of_an_out_is_the_wait_s_that_was_told")
+def outs_of_one():
+    r = run("outs_of_one")
+    by = cells(r)
+    ct.check_equal(set(by), {"wait_here"}, "places")
+    ct.check(by["wait_here"]["idle_outs"] > 300, f"{by}")
+
+
 @ct.case("waste_idle_polls_by_place")
 def idle():
     r = run("idle")
@@ -97,6 +109,26 @@ def dry():
                               "accept_here": {"herd_accepts": 5}}, "places")
     ct.check_equal(place_of(r, r.kept.socket(r.fact("dry")).dry_site), "recv_here", "of the socket")
     ct.check_equal(r.kept.globals["waste_elsewhere"], 0, "elsewhere")
+
+
+@ct.case("waste_of_too_many_sets_is_the_thread_s")
+def crowd():
+    r = run("crowd")
+    ct.check_equal(r.kept.total("thin_waits"), 1600, "in all")
+    elsewhere, here = r.kept.globals["waste_elsewhere"], cells(r)["wait_here"]["thin_waits"]
+    ct.check(elsewhere > 0, "all were told apart")
+    ct.check_equal(here + elsewhere, 1600, "of a place or of none")
+    ct.check_equal(sum(e.thin_waits for e in r.kept.epolls), here, "by set")
+
+
+@ct.case("waste_of_too_many_places_is_counted_as_such")
+def places_full():
+    r = run("places")
+    ct.check_equal(len(r.kept.sites), layout_sites(), "rows")
+    known = sum(s.idle_polls for s in r.kept.sites)
+    ct.check_equal(known + r.kept.globals["waste_elsewhere"], r.kept.total("idle_polls"), "idle_polls")
+    ct.check(all(s.idle_polls > 10 for s in r.kept.sites), "a row without")
+    ct.check(r.kept.globals["waste_elsewhere"] > 10, "none elsewhere")
 
 
 ct.main()

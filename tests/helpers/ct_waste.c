@@ -16,7 +16,7 @@ static int pairs[PAIRS][2], sets[2];
 static struct epoll_event events[PAIRS];
 
 /* Not inlined, and no jump at their end: the call returns into them. */
-#define PLACE static __attribute__((noinline, noclone)) int
+#define PLACE static __attribute__((noinline)) int
 #define STAY(call)                             \
 	int r = (call);                        \
 	__asm__ volatile("" ::: "memory");     \
@@ -130,6 +130,17 @@ static void outs(void)
 	many(wait_there, sets[1], 1, WINDOWS);
 }
 
+/* Every second wait is of use. */
+static void outs_of_one(void)
+{
+	begin(EPOLLOUT, 0);
+	for (int i = 0; i < 500; i++) {
+		many(wait_here, sets[1], PAIRS, 1);
+		many(wait_there, sets[1], PAIRS, 1);
+		MUST(write(pairs[0][0], "x", 1) == 1);
+	}
+}
+
 static void idle(void)
 {
 	struct pollfd in;
@@ -172,8 +183,40 @@ static void dry(void)
 	}
 }
 
+/* More sets in one window than are told apart: what is too many is of the thread alone. */
+static void crowd(void)
+{
+	int set[PAIRS];
+
+	begin(EPOLLIN, 1);
+	for (int s = 0; s < PAIRS; s++) {
+		struct epoll_event event = { .events = EPOLLIN, .data.fd = pairs[0][0] };
+
+		set[s] = epoll_create1(0);
+		MUST(epoll_ctl(set[s], EPOLL_CTL_ADD, pairs[0][0], &event) == 0);
+	}
+	many(wait_elsewhere, sets[0], PAIRS, WINDOWS);
+	for (int i = 0; i < 200; i++)
+		for (int s = 0; s < PAIRS; s++)
+			many(wait_here, set[s], 1, 1);
+	many(wait_elsewhere, sets[0], PAIRS, WINDOWS);
+}
+
+#define IDLE MUST(epoll_wait(sets[0], events, 1, 0) == 0);
+#define IDLE_8 IDLE IDLE IDLE IDLE IDLE IDLE IDLE IDLE
+
+/* More places than there are rows. */
+static void places(void)
+{
+	begin(EPOLLIN, 0);
+	for (int i = 0; i < 50; i++) {
+		IDLE_8 IDLE_8 IDLE_8 IDLE_8 IDLE_8
+	}
+}
+
 static const struct scenario scenarios[] = {
-	SCENARIO(thin), SCENARIO(calm), SCENARIO(outs), SCENARIO(idle), SCENARIO(dry), { NULL, NULL },
+	SCENARIO(thin), SCENARIO(calm), SCENARIO(outs), SCENARIO(outs_of_one), SCENARIO(idle), SCENARIO(dry),
+	SCENARIO(crowd), SCENARIO(places), { NULL, NULL },
 };
 
 int main(int argc, char **argv)
