@@ -208,7 +208,8 @@ static void say_limits(const struct facts *facts, FILE *out)
 		      out);
 }
 
-/* The place with most of it, if it has half of it at least. */
+/* The place with most of it, if it has half of it at least, or half of all waits: one wait may have
+ * brought many an EPOLLOUT. */
 static void say_where(const struct facts *facts, size_t offset, uint64_t count, FILE *out)
 {
 	const struct waste_site *site = derive_worst_site(facts->view, offset);
@@ -216,7 +217,7 @@ static void say_where(const struct facts *facts, size_t offset, uint64_t count, 
 
 	if (site)
 		memcpy(&here, (const char *)site + offset, sizeof(here));
-	if (!site || here < count / 2)
+	if (!site || (here < count / 2 && here < facts->total[TOTAL_WAITS] / 2))
 		return;
 	fprintf(out, " (called from %s", symbol_text(facts->view, site->address));
 	if (!site->is_shared && site->tid)

@@ -157,7 +157,7 @@ static void wakeup_faults_need_both_share_and_number(void **unused)
 	assert_says("thundering herd", true);
 	assert_says("called from", false);
 	total[TOTAL_THIN_WAITS] = 49000;
-	assert_says("thin", false);
+	assert_says("were thin", false);
 	total[TOTAL_THIN_WAITS] = 50000;
 	assert_says("50 % of its waits were thin", true);
 }
@@ -179,8 +179,15 @@ static void the_place_with_most_of_the_waste_is_named(void **unused)
 	site[3].address = 0x5678;
 	site[3].idle_polls = 501;
 	assert_says("0x5678", true);
+	/* Each of its waits brought four. */
+	total[TOTAL_IDLE_POLLS] = 0;
+	total[TOTAL_WAIT_EVENTS] = total[TOTAL_UNUSED_OUT] = 4000;
+	site[2].idle_outs = 499;
+	assert_says("called from", false);
+	site[2].idle_outs = 500;
+	assert_says("too long (called from 0x1234)", true);
 	site[4].thin_waits = 1000; /* a free row: no place */
-	assert_says("thin", false);
+	assert_says("were thin", false);
 }
 
 static void calmed_wakeups_are_told_with_their_time(void **unused)
