@@ -11,8 +11,8 @@
  *    again (others wanted it, perhaps those who make its events).
  * Waits that said EPOLLOUT alone are idle_out.h's and never thin.
  *
- * Preemptions per wait, measured with two processors: four reactors and a load generator 0.14 to
- * 0.25, one reactor and the generator 0.03 with others at work.
+ * Preemptions per wait, measured once on two processors with other programs at work: four reactors
+ * and their load generator 0.08 to 0.13, one reactor with 64 connections 0.005.
  *
  * Pure: facts in, answers out.
  */
