@@ -67,6 +67,13 @@ void gather_probed(struct gather *g, uint64_t ns, const struct gather_sample *sa
 		begin_trial(g, sample);
 }
 
+/* The first plain turn has ended and its waits were not thin: no case of ours, and no failure. */
+static enum gather_verdict leave_alone(struct gather *g, const struct gather_sample *sample)
+{
+	begin(g, GATHER_OFF, sample, 0);
+	return g->was_on ? GATHER_NOT_THIN : GATHER_GO_ON;
+}
+
 static enum gather_verdict end_turn(struct gather *g, const struct gather_sample *sample)
 {
 	struct gather_sample turn = { 0, 0, 0, 0 };
@@ -102,6 +109,7 @@ enum gather_verdict gather_look(struct gather *g, const struct gather_sample *sa
 			break;
 		}
 		g->probes = g->contended = 0;
+		g->was_on = 0;
 		begin(g, is_forced ? GATHER_ON : GATHER_PROBE, sample, GATHER_ON_NS);
 		break;
 	case GATHER_PROBE:
@@ -109,18 +117,19 @@ enum gather_verdict gather_look(struct gather *g, const struct gather_sample *sa
 	case GATHER_PLAIN:
 	case GATHER_NAP:
 		if (sample->now_ns - g->from.now_ns > GATHER_LATE_NS)
-			begin(g, GATHER_OFF, sample, GATHER_OFF_NS);
+			begin(g, GATHER_OFF, sample, is_forced ? 0 : GATHER_OFF_NS);
+		else if (is_over && !g->turns && !is_thin(g, sample))
+			return leave_alone(g, sample);
+		else if (is_over && is_forced)
+			begin(g, GATHER_ON, sample, GATHER_ON_NS);
 		else if (is_over)
 			return end_turn(g, sample);
 		break;
 	case GATHER_ON:
 		if (!is_over)
 			break;
-		/* What gathers is not thin: whether it still would be, only a trial tells. */
-		if (is_forced)
-			begin(g, GATHER_ON, sample, GATHER_ON_NS);
-		else
-			begin_trial(g, sample);
+		begin_trial(g, sample);
+		g->was_on = 1;
 		break;
 	}
 	return GATHER_GO_ON;

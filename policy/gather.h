@@ -8,6 +8,10 @@
  *	 ^  later each time   |                                     |                        |
  *	 '--------------------+------------- it does not -----------'<------- in a while ----'
  *
+ * What gathers is not thin, so whether it still would be, a plain turn tells: waits that are thick by
+ * themselves, or rare, end it, and it begins again when they are thin again. Forced, there is no
+ * more to a trial than that turn.
+ *
  * Saturation is what sched_yield() says: where nobody else wants the processor it returns at once.
  * (Where somebody does, it often does too: the scheduler, EEVDF since Linux 6.6, only moves the
  * caller's deadline. Of a split server's yields on a saturated machine a half took longer.)
@@ -19,8 +23,10 @@
 
 #include <stdint.h>
 
-#define GATHER_THIN	   4	   /* events per wait; above, a wait's price is shared by enough */
-#define GATHER_BUSY_NS	   500000  /* a wait per half millisecond at least, or there is nothing to save */
+#include "../probes/thin.h"
+
+#define GATHER_THIN	   THIN_EVENTS /* per wait, in the mean */
+#define GATHER_BUSY_NS	   THIN_BUSY_NS
 #define GATHER_PROBES	   32	   /* yields timed before a trial */
 #define GATHER_CONTENDED_NS 5000   /* a yield that took this long has let somebody run: two switches */
 #define GATHER_CONTENDED    8	   /* of the probes, at least */
@@ -50,6 +56,7 @@ struct gather {
 	uint32_t probes, contended;
 	uint32_t losses;   /* pairs in which the nap got less done */
 	uint32_t failures; /* trials in vain in a row */
+	uint32_t was_on;   /* when the trial began */
 	uint64_t until_ns; /* OFF: nothing before; PLAIN, NAP, ON: not longer */
 	struct gather_sample from; /* when the state began */
 	struct gather_sample plain, nap; /* summed over the turns; now_ns: time */
@@ -65,11 +72,16 @@ static inline int gather_naps(const struct gather *g)
 /* A yield of the PROBE state took so long. */
 void gather_probed(struct gather *g, uint64_t ns, const struct gather_sample *sample);
 
-enum gather_verdict { GATHER_GO_ON, GATHER_PAYS, GATHER_GIVEN_UP };
+enum gather_verdict {
+	GATHER_GO_ON,
+	GATHER_PAYS,
+	GATHER_GIVEN_UP,
+	GATHER_NOT_THIN, /* was on, and is not called for any more */
+};
 
 /*
  * Now and then (in OFF every few hundred waits, else every few). Returns what was decided just now.
- * is_forced: the user asked for it, so what is thin is gathered without proof.
+ * is_forced: the user asked for it, so what is thin is gathered without proof, while it is.
  */
 enum gather_verdict gather_look(struct gather *g, const struct gather_sample *sample,
 				int is_forced);

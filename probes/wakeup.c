@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "wakeup.h"
 
-#include <sys/epoll.h> /* constants only; poll's bits have the same values on Linux */
-
 unsigned wakeup_wait(struct wakeup_state *s, const struct wait_event *e)
 {
 	unsigned seen;
@@ -20,13 +18,4 @@ int wakeup_is_idle_before(const struct wakeup_state *s, uint64_t io_calls, uint6
 {
 	return s->return_ns && s->io_calls == io_calls && enter_ns >= s->return_ns &&
 	       enter_ns - s->return_ns < WAKEUP_PAUSE_NS;
-}
-
-uint32_t ready_from_mask(uint32_t mask)
-{
-	if (mask & (EPOLLERR | EPOLLHUP | EPOLLRDHUP))
-		return 0;
-	if (mask & (EPOLLIN | EPOLLPRI))
-		return READY_IN;
-	return mask & EPOLLOUT ? READY_OUT : 0;
 }

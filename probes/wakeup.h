@@ -18,6 +18,8 @@
 
 #include "event.h"
 
+#include <sys/epoll.h> /* constants only; poll's bits have the same values on Linux */
+
 #define WAKEUP_SHORT_NS 5000000 /* a timer this short is polling (DESIGN: 0 ... few ms) */
 #define WAKEUP_PAUSE_NS 20000	/* ~10 loop turns that find nothing; a request takes longer */
 
@@ -61,7 +63,16 @@ enum { READY_IN = 1, READY_OUT = 2, READY_BY_POLL = 4 /* told by poll or select,
 
 /* The bits a returned epoll or poll mask leaves pending. Only pure wake-ups count: an error or
  * hang-up explains itself, and EPOLLOUT beside EPOLLIN cost no wake-up of its own. */
-uint32_t ready_from_mask(uint32_t mask);
+static inline uint32_t ready_from_mask(uint32_t mask)
+{
+	if (mask == EPOLLIN) /* nearly always */
+		return READY_IN;
+	if (mask & (EPOLLERR | EPOLLHUP | EPOLLRDHUP))
+		return 0;
+	if (mask & (EPOLLIN | EPOLLPRI))
+		return READY_IN;
+	return mask & EPOLLOUT ? READY_OUT : 0;
+}
 
 /* First read or accept after delivery found nothing: a dry-in (listener: herd). */
 static inline int ready_is_dry(uint32_t pending, int found_nothing)

@@ -34,6 +34,7 @@ void fdtable_next_epoch(void)
 	fd_tags.quiet = fd_tags.epoch << 4 | FD_QUIET;
 	fd_tags.ignored = fd_tags.epoch << 4 | FD_NOT_SOCKET;
 	fd_tags.other_socket = fd_tags.epoch << 4 | FD_OTHER_SOCKET;
+	fd_tags.epoll = fd_tags.epoch << 4 | FD_EPOLL;
 }
 
 int fdtable_end(void)

@@ -110,6 +110,7 @@ struct fd_tags {
 	uint32_t epoch;
 	uint32_t quiet, ignored; /* ignored: FD_NOT_SOCKET, and FD_OTHER_SOCKET without bit 0 */
 	uint32_t other_socket;
+	uint32_t epoll;
 };
 extern HIDDEN struct fd_tags fd_tags;
 

@@ -61,6 +61,9 @@ static void look(struct thread_context *context, int epfd)
 	case GATHER_PAYS:
 		stats_decision(&stats_socket_sink, epfd, STRATEGY_GATHER, REASON_GATHER_PAYS, 0, 0);
 		return;
+	case GATHER_NOT_THIN:
+		stats_decision(&stats_socket_sink, epfd, STRATEGY_NONE, REASON_GATHER_NOT_THIN, 0, 0);
+		return;
 	case GATHER_GIVEN_UP:
 		stats_decision(&stats_socket_sink, epfd, STRATEGY_NONE, REASON_GATHER_NO_GAIN, 0, 0);
 		return;

@@ -58,7 +58,8 @@ int accept(int fd, struct sockaddr *peer, socklen_t *peer_bytes)
 	int r = real.accept(fd, peer, peer_bytes);
 	int is_whole = r >= 0 && peer && *peer_bytes <= room;
 
-	observe_accept(fd, r, is_whole ? peer : NULL, is_whole ? *peer_bytes : 0);
+	observe_accept(fd, r, is_whole ? peer : NULL, is_whole ? *peer_bytes : 0,
+		       __builtin_return_address(0));
 	return r;
 }
 
@@ -68,7 +69,8 @@ int accept4(int fd, struct sockaddr *peer, socklen_t *peer_bytes, int flags)
 	int r = real.accept4(fd, peer, peer_bytes, flags);
 	int is_whole = r >= 0 && peer && *peer_bytes <= room;
 
-	observe_accept(fd, r, is_whole ? peer : NULL, is_whole ? *peer_bytes : 0);
+	observe_accept(fd, r, is_whole ? peer : NULL, is_whole ? *peer_bytes : 0,
+		       __builtin_return_address(0));
 	return r;
 }
 

@@ -10,6 +10,8 @@
 /* A timespec may only be read when the kernel has read it: until then the wait may be short. */
 #define TIMEOUT_UNKNOWN 0
 
+#define CALLED_FROM __builtin_return_address(0)
+
 /* What follows an answer that was perhaps EPOLLOUT alone once more (mask.h). */
 static COLD int masked_wait(uint64_t enter_ns, int epfd, struct epoll_event *events, int max,
 			    int timeout, int r)
@@ -29,7 +31,7 @@ int epoll_wait(int epfd, struct epoll_event *events, int max, int timeout)
 		r = stretch_epoll(enter_ns, wait_ms(timeout), epfd, events, max, NULL);
 	else if (unlikely(enter_ns) && mask_is_due(r))
 		r = masked_wait(enter_ns, epfd, events, max, timeout, r);
-	wait_return_epoll(enter_ns, wait_ms(timeout), epfd, events, r);
+	wait_return_epoll(enter_ns, wait_ms(timeout), epfd, events, r, CALLED_FROM);
 	return r;
 }
 
@@ -51,7 +53,7 @@ int epoll_pwait(int epfd, struct epoll_event *events, int max, int timeout, cons
 		r = stretch_epoll(enter_ns, wait_ms(timeout), epfd, events, max, mask);
 	else if (unlikely(enter_ns) && mask_is_due(r))
 		r = masked_pwait(enter_ns, epfd, events, max, timeout, mask, r);
-	wait_return_epoll(enter_ns, wait_ms(timeout), epfd, events, r);
+	wait_return_epoll(enter_ns, wait_ms(timeout), epfd, events, r, CALLED_FROM);
 	return r;
 }
 
@@ -77,7 +79,7 @@ int epoll_pwait2(int epfd, struct epoll_event *events, int max, const struct tim
 		r = stretch_epoll(enter_ns, wait_read_timespec(r, timeout), epfd, events, max, mask);
 	else if (unlikely(enter_ns) && mask_is_due(r))
 		r = masked_pwait2(enter_ns, epfd, events, max, timeout, mask, r);
-	wait_return_epoll(enter_ns, wait_read_timespec(r, timeout), epfd, events, r);
+	wait_return_epoll(enter_ns, wait_read_timespec(r, timeout), epfd, events, r, CALLED_FROM);
 	return r;
 }
 
@@ -86,7 +88,7 @@ int poll(struct pollfd *fds, nfds_t n, int timeout)
 	uint64_t enter_ns = wait_enter(wait_ms(timeout));
 	int r = real.poll(fds, n, timeout);
 
-	wait_return_poll(enter_ns, wait_ms(timeout), fds, n, r);
+	wait_return_poll(enter_ns, wait_ms(timeout), fds, n, r, CALLED_FROM);
 	return r;
 }
 
@@ -95,7 +97,7 @@ int __poll_chk(struct pollfd *fds, nfds_t n, int timeout, size_t room)
 	uint64_t enter_ns = wait_enter(wait_ms(timeout));
 	int r = real.__poll_chk(fds, n, timeout, room);
 
-	wait_return_poll(enter_ns, wait_ms(timeout), fds, n, r);
+	wait_return_poll(enter_ns, wait_ms(timeout), fds, n, r, CALLED_FROM);
 	return r;
 }
 
@@ -104,7 +106,7 @@ int ppoll(struct pollfd *fds, nfds_t n, const struct timespec *timeout, const si
 	uint64_t enter_ns = wait_enter(TIMEOUT_UNKNOWN);
 	int r = real.ppoll(fds, n, timeout, mask);
 
-	wait_return_poll(enter_ns, wait_read_timespec(r, timeout), fds, n, r);
+	wait_return_poll(enter_ns, wait_read_timespec(r, timeout), fds, n, r, CALLED_FROM);
 	return r;
 }
 
@@ -114,7 +116,7 @@ int __ppoll_chk(struct pollfd *fds, nfds_t n, const struct timespec *timeout, co
 	uint64_t enter_ns = wait_enter(TIMEOUT_UNKNOWN);
 	int r = real.__ppoll_chk(fds, n, timeout, mask, room);
 
-	wait_return_poll(enter_ns, wait_read_timespec(r, timeout), fds, n, r);
+	wait_return_poll(enter_ns, wait_read_timespec(r, timeout), fds, n, r, CALLED_FROM);
 	return r;
 }
 
@@ -125,7 +127,7 @@ int select(int n, fd_set *in, fd_set *out, fd_set *error, struct timeval *timeou
 	uint64_t enter_ns = wait_enter(-1);
 	int r = real.select(n, in, out, error, timeout);
 
-	wait_return_select(enter_ns, -1, n, in, out, r);
+	wait_return_select(enter_ns, -1, n, in, out, r, CALLED_FROM);
 	return r;
 }
 
@@ -135,7 +137,7 @@ int pselect(int n, fd_set *in, fd_set *out, fd_set *error, const struct timespec
 	uint64_t enter_ns = wait_enter(TIMEOUT_UNKNOWN);
 	int r = real.pselect(n, in, out, error, timeout, mask);
 
-	wait_return_select(enter_ns, wait_read_timespec(r, timeout), n, in, out, r);
+	wait_return_select(enter_ns, wait_read_timespec(r, timeout), n, in, out, r, CALLED_FROM);
 	return r;
 }
 

@@ -5,6 +5,7 @@
 #include "epoll_set.h"
 #include "guard.h"
 #include "sys.h"
+#include "waste.h"
 #include "watch.h"
 
 #include <poll.h>
@@ -280,7 +281,7 @@ static int was_only_slow(struct thread_context *context, uint64_t io_calls)
 }
 
 COLD void mask_returned(int epfd, struct epoll_row *row, uint64_t enter_ns, uint32_t kinds,
-			const struct epoll_event *events, int returned)
+			const struct epoll_event *events, int returned, const void *site)
 {
 	struct thread_context *context = thread_self.context;
 	struct fdrec *set = find_set(epfd);
@@ -295,8 +296,12 @@ COLD void mask_returned(int epfd, struct epoll_row *row, uint64_t enter_ns, uint
 	if (before == IDLE_OUT_USED && context->mask.wake.hold.us &&
 	    was_only_slow(context, io_calls))
 		before = IDLE_OUT_UNUSED;
-	if (before == IDLE_OUT_UNUSED)
+	if (before == IDLE_OUT_UNUSED) {
 		count_add(&row->idle_outs, 1);
+		waste_add(context->mask.site, idle_outs, 1);
+		waste_of_set(row, context->mask.site);
+	}
+	context->mask.site = site;
 	if (before == IDLE_OUT_USED)
 		wake_mask_wait(&context->mask.wake, WAKE_POLL_WORK, max_us);
 	else if (!is_alone)

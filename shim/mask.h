@@ -135,6 +135,6 @@ static inline const struct timespec *mask_left_timespec(const struct mask_wait *
 
 /* A wait of the thread for the set has returned; kinds: all bits of its events together. */
 void mask_returned(int epfd, struct epoll_row *row, uint64_t enter_ns, uint32_t kinds,
-		   const struct epoll_event *events, int returned);
+		   const struct epoll_event *events, int returned, const void *site);
 
 #endif

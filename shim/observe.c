@@ -10,6 +10,7 @@
 #include "retry.h"
 #include "sys.h"
 #include "treat.h"
+#include "waste.h"
 
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -320,7 +321,7 @@ static int told_by(const struct fdrec *rec)
 	return load_relaxed(&rec->pending) & READY_BY_POLL ? -1 : load_relaxed(&rec->epoll_fd);
 }
 
-COLD ssize_t observe_read_slow(int fd, ssize_t returned, int is_recv)
+COLD ssize_t observe_read_slow(int fd, ssize_t returned, int is_recv, const void *site)
 {
 	struct guard g = guard_enter();
 	int is_again = returned < 0 && (g.saved_errno == EAGAIN || g.saved_errno == EWOULDBLOCK);
@@ -338,6 +339,8 @@ COLD ssize_t observe_read_slow(int fd, ssize_t returned, int is_recv)
 		thread_add(TOTAL_DRY_IN, 1);
 		count_add(&rec->socket->dry_in, 1);
 		count_add(&epoll_row_of(told_by(rec))->dry_in, 1);
+		store_relaxed(&rec->socket->dry_site, (uint64_t)(uintptr_t)site);
+		waste_add(site, dry_in, 1);
 	}
 	store_relaxed(&rec->pending, 0);
 	/* Data, or the peer's end: either way the response before it is complete. */
@@ -362,7 +365,8 @@ out:
 	return returned;
 }
 
-void observe_accept(int listener, int returned, const struct sockaddr *peer, socklen_t peer_bytes)
+void observe_accept(int listener, int returned, const struct sockaddr *peer, socklen_t peer_bytes,
+		    const void *site)
 {
 	struct guard g = guard_enter();
 	int is_again = returned < 0 && (g.saved_errno == EAGAIN || g.saved_errno == EWOULDBLOCK);
@@ -386,6 +390,8 @@ void observe_accept(int listener, int returned, const struct sockaddr *peer, soc
 		thread_add(TOTAL_HERD_ACCEPTS, 1);
 		count_add(&rec->socket->herd_accepts, 1);
 		count_add(&epoll_row_of(set >= 0 ? set : told_by(rec))->herd_accepts, 1);
+		store_relaxed(&rec->socket->dry_site, (uint64_t)(uintptr_t)site);
+		waste_add(site, herd_accepts, 1);
 	}
 	store_relaxed(&rec->pending, 0);
 out:

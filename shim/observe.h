@@ -36,11 +36,11 @@ ssize_t observe_write_slow(const struct request *request, ssize_t returned);
  * One receive-side call; is_recv: recv and kin, which only sockets accept. Returns what the host
  * is to see: `returned`, or -1 where the kernel's "end of data" hides an error that a retry met.
  */
-ssize_t observe_read_slow(int fd, ssize_t returned, int is_recv);
+ssize_t observe_read_slow(int fd, ssize_t returned, int is_recv, const void *site);
 
-/* One accept on a listener: the new descriptor, or -1 with errno. */
+/* One accept on a listener: the new descriptor, or -1 with errno. site: where it returns to. */
 void observe_accept(int listener, int returned, const struct sockaddr *peer,
-		    socklen_t peer_bytes);
+		    socklen_t peer_bytes, const void *site);
 
 /*
  * Right before a call. Afterwards has_sent tells whether another call on the socket has sent
@@ -98,7 +98,8 @@ static inline ssize_t observe_read(int fd, struct fdrec *rec, ssize_t returned, 
 		}
 		return returned;
 	}
-	return observe_read_slow(fd, returned, is_recv);
+	/* Of a wrapper's second half (COUNTED), reached by a jump: the host's. */
+	return observe_read_slow(fd, returned, is_recv, __builtin_return_address(0));
 }
 
 #endif

@@ -58,8 +58,9 @@ static inline struct epoll_row *epoll_row_of(int epfd)
 {
 	struct fdrec *set = fdtable_find(epfd);
 
-	if (unlikely(!set) || unlikely(fdrec_kind(set) != FD_EPOLL) ||
-	    (unlikely(!fdrec_is_current(set)) && socket_resolve(epfd, set) != FD_EPOLL))
+	if (unlikely(!set) ||
+	    (unlikely(load_relaxed(&set->tag) != fd_tags.epoll) &&
+	     (fdrec_kind(set) != FD_EPOLL || socket_resolve(epfd, set) != FD_EPOLL)))
 		return &stats_epoll_sink;
 	if (unlikely(!set->has_row))
 		epoll_take_row(epfd, set);

@@ -138,6 +138,24 @@ struct class_row {
 
 #define STATS_CLASS_ROWS 256
 
+/* A call site of waits, reads or accepts that led to nothing. Free while address is 0. */
+struct waste_site {
+	uint64_t address;   /* return address in the process */
+	int32_t tid;	    /* the thread that wasted there last; 0: one without a row */
+	uint32_t is_shared; /* 1: others did, too */
+	union {
+		struct {
+#define SITE(name, unit, help) uint64_t name;
+#include "stats.def"
+		};
+		uint64_t room[14]; /* the row is part of the header: its size is fixed */
+	};
+};
+
+_Static_assert(sizeof(struct waste_site) == 128, "too many cells of a call site");
+
+#define STATS_WASTE_SITES 32
+
 /* One decision that changed something or a socket's reason, newest overwrite oldest. */
 struct decision_row {
 	uint64_t sequence; /* 1, 2, 3 ...; 0 = never used; stored last (release) */
@@ -204,6 +222,7 @@ struct stats_header {
 	uint32_t next_socket;	/* cursor of the row allocator */
 	uint32_t next_thread;
 	char comm[16]; /* what the process calls itself: the exe of redis-server is redis-check-rdb */
+	struct waste_site waste[STATS_WASTE_SITES];
 };
 
 _Static_assert(TOTAL_COUNT <= 64 && GLOBAL_COUNT <= 32, "header tables too small");

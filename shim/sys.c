@@ -59,11 +59,21 @@ uint64_t sys_cpu_of(int pid, int tid)
 	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
-uint64_t sys_thread_sleeps(void)
+long sys_thread_switches(uint64_t *ret_sleeps, uint64_t *ret_preemptions)
 {
 	struct rusage usage;
+	long r = sys_call(SYS_getrusage, RUSAGE_THREAD, &usage, 0, 0, 0, 0);
 
-	if (sys_call(SYS_getrusage, RUSAGE_THREAD, &usage, 0, 0, 0, 0) < 0)
-		return 0;
-	return (uint64_t)usage.ru_nvcsw;
+	if (r < 0)
+		return r;
+	*ret_sleeps = (uint64_t)usage.ru_nvcsw;
+	*ret_preemptions = (uint64_t)usage.ru_nivcsw;
+	return 0;
+}
+
+uint64_t sys_thread_sleeps(void)
+{
+	uint64_t sleeps, preemptions;
+
+	return sys_thread_switches(&sleeps, &preemptions) < 0 ? 0 : sleeps;
 }

@@ -99,6 +99,9 @@ int sys_is_nonblocking(int fd);
 /* 1 when a write would be accepted now (poll says POLLOUT), 0 when not or not known. */
 int sys_is_writable(int fd);
 
+/* How often this thread has gone to sleep, and was driven from its processor, so far; or -errno. */
+long sys_thread_switches(uint64_t *ret_sleeps, uint64_t *ret_preemptions);
+
 /* How often this thread has gone to sleep of its own will so far (Linux 2.6.26). */
 uint64_t sys_thread_sleeps(void);
 

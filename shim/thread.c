@@ -54,6 +54,7 @@ void thread_claim(void)
 	if (!row)
 		return;
 	memset(&all[row - stats.threads], 0, sizeof(*all));
+	all[row - stats.threads].thin.now = all[row - stats.threads].thin.place;
 	/* In this order also for a signal handler that comes in between: a context is proof of a
 	 * row (waits), an id of both (the fast path of reads and writes). */
 	thread_self.row = row;

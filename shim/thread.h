@@ -13,6 +13,7 @@
 #include "../policy/wake.h"
 #include "../policy/wake_mask.h"
 #include "../probes/idle_out.h"
+#include "../probes/thin.h"
 #include "../probes/wakeup.h"
 #include "atomic.h"
 #include "stats.h"
@@ -22,6 +23,16 @@
 
 /* Waits after a stall whose times are taken, to learn what a trip costs. */
 #define CLOCKED_WAITS 16
+
+/* Sets and call sites whose thin waits are told apart in one window, and one for the rest. */
+#define THIN_PLACES 5
+
+struct thin_place {
+	struct epoll_row *row; /* NULL: free */
+	const void *site;
+	uint64_t waits; /* in this window, that brought few events */
+	uint32_t turn;	/* of the row */
+};
 
 struct fdrec;
 
@@ -39,8 +50,14 @@ struct thread_context {
 		uint64_t sent;	   /* masked_sent() at the run's last look; 0: none */
 		uint32_t looks;
 		uint32_t in_force; /* registrations masked: it is inside a treated wait, or has left it by a jump */
+		const void *site;  /* where the wait before was called */
 		int is_noted;	   /* the statistics say that it is treated */
 	} mask;
+	struct { /* of waste.h */
+		struct thin_place place[THIN_PLACES];
+		struct thin_place *now; /* of the latest wait that brought few; never NULL */
+		struct thin_facts from;
+	} thin;
 	uint32_t clocked_waits; /* how many more waits to take the time of: set at a stall */
 	uint32_t outs;
 	uint32_t spin_score;	/* episodes since the thread last yielded after a stall */

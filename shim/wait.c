@@ -9,6 +9,7 @@
 #include "gather.h"
 #include "stretch.h"
 #include "sys.h"
+#include "waste.h"
 
 int64_t wait_read_timespec(int returned, const struct timespec *t)
 {
@@ -103,14 +104,20 @@ static inline unsigned book_wait(uint64_t enter_ns, int64_t timeout_ns, int retu
 {
 	struct thread_context *context = thread_self.context;
 
-	if (likely(returned > 0))
-		thread_add(TOTAL_WAIT_EVENTS, (uint64_t)returned);
-	else if (returned == 0)
-		thread_add(TOTAL_EMPTY_WAITS, 1);
-	if (unlikely(!context))
+	if (unlikely(!context)) {
+		if (returned >= 0)
+			thread_add(returned ? TOTAL_WAIT_EVENTS : TOTAL_EMPTY_WAITS,
+				   returned ? (uint64_t)returned : 1);
 		return returned == 0 ? WAKEUP_EMPTY : 0;
+	}
+	/* A context is proof of a row. */
+	if (likely(returned > 0))
+		count_add(&thread_self.row->total[TOTAL_WAIT_EVENTS], (uint64_t)returned);
+	else if (returned == 0)
+		count_add(&thread_self.row->total[TOTAL_EMPTY_WAITS], 1);
 	if (unlikely(!context->role_countdown--)) {
 		thread_look_at_role();
+		thin_look(context);
 		gather_look_now(context);
 	}
 	if (likely(returned > 0))
@@ -170,7 +177,7 @@ static COLD void note_out(struct fdrec *rec, int epfd)
 }
 
 /* One event of a wait. The bits of poll and epoll have the same values on Linux. */
-static inline void deliver(struct fdrec *rec, int epfd, uint32_t mask)
+static __attribute__((noinline)) void deliver_any(struct fdrec *rec, int epfd, uint32_t mask)
 {
 	uint32_t tag = load_relaxed(&rec->tag), pending;
 
@@ -191,18 +198,35 @@ static inline void deliver(struct fdrec *rec, int epfd, uint32_t mask)
 		note_out(rec, epfd);
 }
 
+/* The same of a set; data to read on a quiet socket is nearly always what it is. */
+static inline void deliver(struct fdrec *rec, int epfd, uint32_t mask)
+{
+	if (likely(load_relaxed(&rec->tag) == fd_tags.quiet) && likely(mask == EPOLLIN))
+		store_relaxed(&rec->pending, READY_IN);
+	else
+		deliver_any(rec, epfd, mask);
+}
+
 /* The same by number, for poll and select. */
 static void deliver_fd(int fd, uint32_t mask)
 {
 	struct fdrec *rec = fdtable_find(fd);
 
 	if (rec)
-		deliver(rec, -1, mask);
+		deliver_any(rec, -1, mask);
+}
+
+static COLD void note_idle_poll(struct epoll_row *row, const void *site)
+{
+	count_add(&row->idle_polls, 1);
+	waste_add(site, idle_polls, 1);
+	waste_of_set(row, site);
 }
 
 void wait_return_epoll(uint64_t enter_ns, int64_t timeout_ns, int epfd,
-		       const struct epoll_event *events, int returned)
+		       const struct epoll_event *events, int returned, const void *site)
 {
+	struct thread_context *context = thread_self.context;
 	struct epoll_row *row;
 	uint32_t kinds = 0;
 	unsigned seen;
@@ -216,7 +240,8 @@ void wait_return_epoll(uint64_t enter_ns, int64_t timeout_ns, int epfd,
 	count_add(&row->waits, 1);
 	if (unlikely(returned <= 0)) {
 		count_add(&row->empty_waits, (seen & WAKEUP_EMPTY) != 0);
-		count_add(&row->idle_polls, (seen & WAKEUP_IDLE) != 0);
+		if (unlikely(seen & WAKEUP_IDLE))
+			note_idle_poll(row, site);
 		goto out;
 	}
 	count_add(&row->wait_events, (uint64_t)returned);
@@ -231,20 +256,23 @@ void wait_return_epoll(uint64_t enter_ns, int64_t timeout_ns, int epfd,
 		else
 			epoll_set_unknown(epfd, events[i].data.u64);
 	}
+	if (likely(!idle_out_is_alone(kinds)) && likely(context))
+		thin_note(context, row, site, returned);
 out:
 	/* After one of EPOLLOUT alone the clock is asked: no other wait need be looked at. */
 	if (unlikely(idle_out_is_alone(kinds)) || unlikely(enter_ns))
-		mask_returned(epfd, row, enter_ns, kinds, events, returned);
+		mask_returned(epfd, row, enter_ns, kinds, events, returned, site);
 }
 
 void wait_return_poll(uint64_t enter_ns, int64_t timeout_ns, const struct pollfd *fds, nfds_t n,
-		      int returned)
+		      int returned, const void *site)
 {
 	int left = returned;
 
 	if (is_off())
 		return;
-	book_wait(enter_ns, timeout_ns, returned, n > 1);
+	if (unlikely(book_wait(enter_ns, timeout_ns, returned, n > 1) & WAKEUP_IDLE))
+		waste_add(site, idle_polls, 1);
 	for (nfds_t i = 0; left > 0 && i < n; i++) {
 		if (!fds[i].revents)
 			continue;
@@ -254,13 +282,14 @@ void wait_return_poll(uint64_t enter_ns, int64_t timeout_ns, const struct pollfd
 }
 
 void wait_return_select(uint64_t enter_ns, int64_t timeout_ns, int n, const fd_set *in,
-			const fd_set *out, int returned)
+			const fd_set *out, int returned, const void *site)
 {
 	int left = returned;
 
 	if (is_off())
 		return;
-	book_wait(enter_ns, timeout_ns, returned, n > 1);
+	if (unlikely(book_wait(enter_ns, timeout_ns, returned, n > 1) & WAKEUP_IDLE))
+		waste_add(site, idle_polls, 1);
 	/* Not FD_ISSET: hosts with more than 1024 descriptors pass larger sets of their own. */
 	for (int fd = 0; left > 0 && fd < n; fd++) {
 		unsigned long bit = 1ul << (fd % (8 * (int)sizeof(long)));

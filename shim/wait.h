@@ -42,13 +42,14 @@ static inline uint64_t wait_enter_epoll(int epfd, int64_t timeout_ns)
 	return wait_enter(timeout_ns);
 }
 
-/* After it, with its result; `events` and errno as the kernel left them. */
+/* After it, with its result; `events` and errno as the kernel left them. site: where the host's call
+ * returns to. */
 void wait_return_epoll(uint64_t enter_ns, int64_t timeout_ns, int epfd,
-		       const struct epoll_event *events, int returned);
+		       const struct epoll_event *events, int returned, const void *site);
 void wait_return_poll(uint64_t enter_ns, int64_t timeout_ns, const struct pollfd *fds, nfds_t n,
-		      int returned);
+		      int returned, const void *site);
 void wait_return_select(uint64_t enter_ns, int64_t timeout_ns, int n, const fd_set *in,
-			const fd_set *out, int returned);
+			const fd_set *out, int returned, const void *site);
 
 static inline int64_t wait_ms(int timeout_ms)
 {

@@ -1,22 +1,27 @@
 /* SPDX-License-Identifier: MIT */
 #include "advice.h"
 
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "derive.h"
 #include "names.h"
+#include "symbol.h"
 #include "text.h"
 #include "../shim/config.h"
 
 /* Wake-up faults are worth a sentence from this share of the waits or events on ... */
 #define WAKEUP_PERCENT 5
+/* (thin waits are a busy machine's normal now and then: where most are) ... */
+#define THIN_PERCENT 50
 /* ... and when there were enough of them to be a habit, not a start-up effect. */
 #define WAKEUP_MIN 100
 
 /* All the rules look at. Sockets without a row are in the totals only. */
 struct facts {
 	const struct stats_header *header;
+	const struct stats_view *view;
 	uint64_t total[TOTAL_COUNT];
 	const uint64_t *global;
 	uint64_t stalls;
@@ -46,7 +51,7 @@ static void collect(const struct stats_view *view, struct facts *facts)
 {
 	struct socket_row row;
 
-	*facts = (struct facts){ .header = &view->header, .global = view->header.global };
+	*facts = (struct facts){ .header = &view->header, .view = view, .global = view->header.global };
 	derive_totals(view, facts->total);
 	facts->stalls = facts->total[TOTAL_EAGAIN_WRITES] + facts->total[TOTAL_SHORT_WRITES];
 	for (uint32_t i = 0; i < read_rows(view, SECTION_SOCKETS); i++)
@@ -203,35 +208,65 @@ static void say_limits(const struct facts *facts, FILE *out)
 		      out);
 }
 
-static bool is_habit(uint64_t count, uint64_t of)
+/* The place with most of it, if it has half of it at least, or half of all waits: one wait may have
+ * brought many an EPOLLOUT. */
+static void say_where(const struct facts *facts, size_t offset, uint64_t count, FILE *out)
 {
-	return count >= WAKEUP_MIN && derive_percent(count, of) >= WAKEUP_PERCENT;
+	const struct waste_site *site = derive_worst_site(facts->view, offset);
+	uint64_t here = 0;
+
+	if (site)
+		memcpy(&here, (const char *)site + offset, sizeof(here));
+	if (!site || (here < count / 2 && here < facts->total[TOTAL_WAITS] / 2))
+		return;
+	fprintf(out, " (called from %s", symbol_text(facts->view, site->address));
+	if (!site->is_shared && site->tid)
+		fprintf(out, ", thread %d", site->tid);
+	putc(')', out);
+}
+
+static bool is_habit(uint64_t count, uint64_t of, unsigned percent)
+{
+	return count >= WAKEUP_MIN && derive_percent(count, of) >= percent;
 }
 
 static void say_wakeups(const struct facts *facts, FILE *out)
 {
 	static const struct {
 		enum total count, of;
+		size_t site; /* its counter at a call site */
+		unsigned percent; /* from this share on it is a fault */
 		const char *what;
 	} rows[] = {
-		{ TOTAL_IDLE_POLLS, TOTAL_WAITS,
+		{ TOTAL_IDLE_POLLS, TOTAL_WAITS, offsetof(struct waste_site, idle_polls),
+		  WAKEUP_PERCENT,
 		  "of its waits were idle polls: it looks for work with a tiny timeout instead of "
 		  "sleeping until there is some" },
-		{ TOTAL_UNUSED_OUT, TOTAL_WAIT_EVENTS,
+		{ TOTAL_UNUSED_OUT, TOTAL_WAIT_EVENTS, offsetof(struct waste_site, idle_outs),
+		  WAKEUP_PERCENT,
 		  "of its wake-ups said \"writable\" to a thread that had nothing to write: "
 		  "EPOLLOUT stays registered too long" },
-		{ TOTAL_DRY_IN, TOTAL_WAIT_EVENTS,
+		{ TOTAL_DRY_IN, TOTAL_WAIT_EVENTS, offsetof(struct waste_site, dry_in),
+		  WAKEUP_PERCENT,
 		  "of its wake-ups said \"readable\", and the read found nothing" },
-		{ TOTAL_HERD_ACCEPTS, TOTAL_WAIT_EVENTS,
+		{ TOTAL_HERD_ACCEPTS, TOTAL_WAIT_EVENTS, offsetof(struct waste_site, herd_accepts),
+		  WAKEUP_PERCENT,
 		  "of its wake-ups were for a connection another thread or process had already "
 		  "accepted (thundering herd)" },
+		{ TOTAL_THIN_WAITS, TOTAL_WAITS, offsetof(struct waste_site, thin_waits),
+		  THIN_PERCENT,
+		  "of its waits were thin: 1 to 3 events at a time, in threads that hardly ever slept or "
+		  "whose processor others wanted" },
 	};
 
 	for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		uint64_t count = facts->total[rows[i].count], of = facts->total[rows[i].of];
 
-		if (is_habit(count, of))
-			fprintf(out, "%u %% %s.\n", derive_percent(count, of), rows[i].what);
+		if (is_habit(count, of, rows[i].percent)) {
+			fprintf(out, "%u %% %s", derive_percent(count, of), rows[i].what);
+			say_where(facts, rows[i].site, count, out);
+			fputs(".\n", out);
+		}
 	}
 }
 

@@ -53,6 +53,30 @@ uint64_t derive_stalls(const struct socket_row *row)
 	return row->eagain_writes + row->short_writes;
 }
 
+uint64_t derive_waste(const struct waste_site *site)
+{
+	uint64_t sum = 0;
+
+#define SITE(name, unit, help) sum += site->name;
+#include "../shim/stats.def"
+	return sum;
+}
+
+const struct waste_site *derive_worst_site(const struct stats_view *view, size_t offset)
+{
+	const struct waste_site *worst = NULL;
+	uint64_t most = 0, cell;
+
+	for (unsigned i = 0; i < STATS_WASTE_SITES; i++) {
+		memcpy(&cell, (const char *)&view->header.waste[i] + offset, sizeof(cell));
+		if (view->header.waste[i].address && cell > most) {
+			most = cell;
+			worst = &view->header.waste[i];
+		}
+	}
+	return worst;
+}
+
 unsigned derive_percent(uint64_t part, uint64_t whole)
 {
 	return whole ? (unsigned)((double)part / (double)whole * 100.0) : 0;

@@ -24,6 +24,12 @@ uint32_t derive_response_p50(const struct socket_row *row);
 /* Writes that stalled: sent nothing, or less than asked. */
 uint64_t derive_stalls(const struct socket_row *row);
 
+/* All that a call site has done for nothing. */
+uint64_t derive_waste(const struct waste_site *site);
+
+/* The site of most of one counter of SCOPE_SITES, offset is the counter's; NULL: none has any. */
+const struct waste_site *derive_worst_site(const struct stats_view *view, size_t offset);
+
 /* part/whole in percent, 0 when whole is 0; rounded down, so 100 means all. */
 unsigned derive_percent(uint64_t part, uint64_t whole);
 

@@ -24,6 +24,7 @@ static const struct line fields[] = {
 #define SOCKET_FIELD(name, unit, type, value, help)   { "sockets", #name, unit, help },
 #define EPOLL_FIELD(name, unit, type, value, help)    { "epolls", #name, unit, help },
 #define CLASS_FIELD(name, unit, type, value, help)    { "classes", #name, unit, help },
+#define SITE_FIELD(name, unit, type, value, help)     { "sites", #name, unit, help },
 #define DECISION_FIELD(name, unit, type, value, help) { "decisions", #name, unit, help },
 #define CONFIG_FIELD(name, unit, type, value, help)   { "config", #name, unit, help },
 #define PROBLEM_FIELD(name, unit, type, value, help)  { "problems", #name, unit, help },
@@ -74,7 +75,8 @@ static const struct {
 	  "Past events, counted since the process's first socket. Scope totals: sums over all "
 	  "threads of the process, also ended ones (each row of threads[] has the same counters "
 	  "for itself); globals: of the process as a whole; sockets: of one socket; epolls: of one "
-	  "epoll set; classes: of one class of responses (listener or dialled port, call site, size).",
+	  "epoll set; classes: of one class of responses (listener or dialled port, call site, size); "
+	  "sites: of one call site that waits, reads or accepts for nothing.",
 	  true },
 	{ PART_FIELD, "fields", "Fields",
 	  "What else `unspin stat --json PID` holds: who was counted, and what is computed.",

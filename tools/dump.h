@@ -27,10 +27,13 @@ void dump_text(FILE *out, const struct stats_view *view, const struct dump_about
 
 /* Its tables: one kind of row each (dump_rows.c). */
 void dump_text_sockets(FILE *out, const struct stats_view *view, bool all);
-void dump_text_decisions(FILE *out, const struct stats_view *view, bool all);
 void dump_text_threads(FILE *out, const struct stats_view *view, bool all);
 void dump_text_epolls(FILE *out, const struct stats_view *view, bool all);
 void dump_text_classes(FILE *out, const struct stats_view *view, bool all);
+
+/* Those of the process as a whole (dump_process.c). */
+void dump_text_sites(FILE *out, const struct stats_view *view, bool all);
+void dump_text_decisions(FILE *out, const struct stats_view *view, bool all);
 
 /* The newest decisions first: fills ret_rows (caller frees), returns how many. */
 uint32_t dump_decisions(const struct stats_view *view, struct decision_row **ret_rows);

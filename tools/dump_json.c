@@ -98,6 +98,23 @@ static void emit_class(struct emit *emit, const struct stats_view *view, uint32_
 	emit_end(emit);
 }
 
+static void emit_sites(struct emit *emit, const struct stats_view *view)
+{
+	emit_array(emit, names_scopes[SCOPE_SITES].name);
+	for (unsigned i = 0; i < STATS_WASTE_SITES; i++) {
+		const struct waste_site *row = &view->header.waste[i];
+
+		if (!row->address)
+			continue;
+		emit_object(emit, NULL);
+#define SITE_FIELD(name, unit, type, value, help) emit_##type(emit, #name, value);
+#include "fields.def"
+		emit_counters(emit, SCOPE_SITES, row);
+		emit_end(emit);
+	}
+	emit_end(emit);
+}
+
 static int compare_newest_first(const void *a, const void *b)
 {
 	const struct decision_row *x = a, *y = b;
@@ -221,6 +238,7 @@ void dump_json(struct emit *emit, const char *key, const struct stats_view *view
 	emit_rows(emit, "threads", view, SECTION_THREADS, emit_thread);
 	emit_rows(emit, names_scopes[SCOPE_EPOLLS].name, view, SECTION_EPOLLS, emit_epoll);
 	emit_rows(emit, names_scopes[SCOPE_CLASSES].name, view, SECTION_CLASSES, emit_class);
+	emit_sites(emit, view);
 	emit_decisions(emit, view);
 	emit_config(emit, view);
 	emit_problems(emit, view);

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* The tables of `unspin stat PID`: one function per kind of row, busiest rows first. */
+/* The tables of `unspin stat PID`: one function per kind of row, busiest rows first. Those of the
+ * process as a whole are in dump_process.c. */
 #include "dump.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 #include "derive.h"
 #include "names.h"
 #include "symbol.h"
@@ -202,7 +204,8 @@ static void add_thread(struct table *table, const struct stats_view *view, uint3
 {
 	static const enum total cells[] = {
 		TOTAL_SPIN_WRITES, TOTAL_READS,	      TOTAL_WAITS,
-		TOTAL_WAIT_EVENTS, TOTAL_EMPTY_WAITS, TOTAL_IDLE_POLLS
+		TOTAL_WAIT_EVENTS, TOTAL_EMPTY_WAITS, TOTAL_IDLE_POLLS,
+		TOTAL_THIN_WAITS
 	};
 	struct thread_row row;
 
@@ -232,6 +235,7 @@ void dump_text_threads(FILE *out, const struct stats_view *view, bool all)
 		{ .title = "EVENTS", .is_right = true },
 		{ .title = "EMPTY", .is_right = true },
 		{ .title = "IDLE", .is_right = true },
+		{ .title = "THIN", .is_right = true },
 	};
 	static const struct kind kind = {
 		SECTION_THREADS, "THREADS",   "calls",	  OTHERS_SHOWN, columns,
@@ -253,7 +257,18 @@ static bool epoll_keys(const struct stats_view *view, struct ranked *rank)
 	return row.waits || row.adds;
 }
 
-/* One column per counter, by their own names: the rows of stats.def. */
+/* Is anything in the column? Sets differ in few of them. */
+static bool epoll_is_used(const struct stats_view *view, const struct counter *counter)
+{
+	struct epoll_row row;
+
+	for (uint32_t i = 0; i < read_rows(view, SECTION_EPOLLS); i++)
+		if (read_epoll(view, i, &row) && names_cell(counter, &row))
+			return true;
+	return false;
+}
+
+/* One column per counter that is not zero everywhere, by their own names: the rows of stats.def. */
 static void add_epoll(struct table *table, const struct stats_view *view, uint32_t index)
 {
 	const struct scope_row *scope = &names_scopes[SCOPE_EPOLLS];
@@ -263,23 +278,33 @@ static void add_epoll(struct table *table, const struct stats_view *view, uint32
 		return;
 	table_cell(table, "%d", row.epfd);
 	table_cell(table, "%s", names_row_state(row.state));
-	for (unsigned c = 0; c < scope->count; c++)
-		table_cell(table, "%s", text_short(names_cell(&scope->counters[c], &row)));
+	for (unsigned c = 0; c < scope->count; c++) {
+		uint64_t value = names_cell(&scope->counters[c], &row);
+
+		if (!epoll_is_used(view, &scope->counters[c]))
+			continue;
+		if (strcmp(scope->counters[c].unit, "address") != 0)
+			table_cell(table, "%s", text_short(value));
+		else
+			table_cell(table, "%s", value ? symbol_text(view, value) : "-");
+	}
 }
 
 void dump_text_epolls(FILE *out, const struct stats_view *view, bool all)
 {
 	const struct scope_row *scope = &names_scopes[SCOPE_EPOLLS];
-	struct table_column columns[16] = { { .title = "FD", .is_right = true },
+	struct table_column columns[32] = { { .title = "FD", .is_right = true },
 					    { .title = "STATE" } };
-	const struct kind kind = {
-		SECTION_EPOLLS,	  "EPOLL SETS", "waits",   OTHERS_SHOWN, columns,
-		scope->count + 2, epoll_keys,	add_epoll, NULL,
+	struct kind kind = {
+		SECTION_EPOLLS, "EPOLL SETS", "waits", OTHERS_SHOWN, columns, 2,
+		epoll_keys,	add_epoll,    NULL,
 	};
 
-	for (unsigned i = 0; i < scope->count && i + 2 < COUNT(columns); i++)
-		columns[i + 2] =
-			(struct table_column){ .title = scope->counters[i].name, .is_right = true };
+	for (unsigned i = 0; i < scope->count && kind.column_count < COUNT(columns); i++)
+		if (epoll_is_used(view, &scope->counters[i]))
+			columns[kind.column_count++] = (struct table_column){
+				.title = scope->counters[i].name, .is_right = true
+			};
 	print_kind(out, view, &kind, all);
 }
 
@@ -345,43 +370,4 @@ void dump_text_classes(FILE *out, const struct stats_view *view, bool all)
 	};
 
 	print_kind(out, view, &kind, all);
-}
-
-void dump_text_decisions(FILE *out, const struct stats_view *view, bool all)
-{
-	static const struct table_column columns[] = {
-		{ .title = "AFTER", .is_right = true },
-		{ .title = "FD", .is_right = true },
-		{ .title = "DID" },
-		{ .title = "BUFFER", .is_right = true },
-		{ .title = "WHY", .is_wrapped = true },
-	};
-	struct decision_row *rows;
-	struct table table;
-	uint32_t count = dump_decisions(view, &rows), shown = limit(count, OTHERS_SHOWN, all);
-
-	table_begin(&table, columns, COUNT(columns));
-	if (count) {
-		fprintf(out, "\nDECISIONS %s", text_count(rows[0].sequence));
-		fprintf(out,
-			shown < count ? ", the last %" PRIu32 " (--all shows more)\n"
-				      : ", newest first\n",
-			shown);
-	}
-	for (const struct decision_row *row = rows; row < rows + shown; row++) {
-		uint64_t start = view->header.started_monotonic_ns;
-
-		table_cell(&table, "%s",
-			   text_duration(row->time_ns > start ? row->time_ns - start : 0));
-		table_cell(&table, "%d", row->fd);
-		table_cell(&table, "%s", names_strategy(row->strategy));
-		if (row->from_bytes == row->to_bytes)
-			table_cell(&table, "%s", text_size(row->to_bytes));
-		else
-			table_cell(&table, "%s>%s", text_size(row->from_bytes),
-				   text_size(row->to_bytes));
-		table_cell(&table, "%s", names_reason_text(row->reason));
-	}
-	table_print(&table, out, INDENT);
-	free(rows);
 }

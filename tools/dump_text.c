@@ -112,6 +112,7 @@ void dump_text(FILE *out, const struct stats_view *view, const struct dump_about
 	dump_text_sockets(out, view, all);
 	dump_text_threads(out, view, all);
 	dump_text_epolls(out, view, all);
+	dump_text_sites(out, view, all);
 	dump_text_classes(out, view, all);
 	dump_text_decisions(out, view, all);
 	print_settings(out, view);

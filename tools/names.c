@@ -35,6 +35,11 @@ static const struct counter classes[] = {
 #include "../shim/stats.def"
 };
 
+static const struct counter sites[] = {
+#define SITE(name, unit, help) { #name, unit, help, offsetof(struct waste_site, name) },
+#include "../shim/stats.def"
+};
+
 const struct scope_row names_scopes[SCOPE_COUNT] = {
 	[SCOPE_TOTALS] = { "totals",
 			   "sums over all threads of the process, also ended ones; each thread has "
@@ -44,6 +49,8 @@ const struct scope_row names_scopes[SCOPE_COUNT] = {
 	[SCOPE_SOCKETS] = { "sockets", "of one socket", sockets, COUNT(sockets) },
 	[SCOPE_EPOLLS] = { "epolls", "of one epoll set", epolls, COUNT(epolls) },
 	[SCOPE_CLASSES] = { "classes", "of one class of responses", classes, COUNT(classes) },
+	[SCOPE_SITES] = { "sites", "of one call site that waits, reads or accepts for nothing", sites,
+			  COUNT(sites) },
 };
 
 uint64_t names_cell(const struct counter *counter, const void *base)

@@ -12,7 +12,7 @@
 #include "../shim/stats_layout.h"
 
 enum scope { SCOPE_TOTALS, SCOPE_GLOBALS, SCOPE_SOCKETS, SCOPE_EPOLLS, SCOPE_CLASSES,
-	     SCOPE_COUNT };
+	     SCOPE_SITES, SCOPE_COUNT };
 
 /* One row of stats.def. */
 struct counter {

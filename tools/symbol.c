@@ -118,6 +118,14 @@ void symbol_name(const struct stats_view *view, uint64_t address, char ret[SYMBO
 			*at = '?';
 }
 
+const char *symbol_text(const struct stats_view *view, uint64_t address)
+{
+	static char name[SYMBOL_MAX];
+
+	symbol_name(view, address, name);
+	return name;
+}
+
 const char *symbol_path(const struct stats_view *view, const struct class_row *row)
 {
 	const uint64_t address[] = { row->site, row->caller_1, row->caller_2, row->caller_3 };

@@ -16,6 +16,9 @@ enum { SYMBOL_MAX = 64 };
  */
 void symbol_name(const struct stats_view *view, uint64_t address, char ret[SYMBOL_MAX]);
 
+/* The same in a static text, valid until the next call. */
+const char *symbol_text(const struct stats_view *view, uint64_t address);
+
 /* Where a class's writes come from: "function < its caller < ...". Valid until the next call. */
 const char *symbol_path(const struct stats_view *view, const struct class_row *row);
 

@@ -270,6 +270,9 @@ class Stats:
                 for s, kind in zip(sections, kinds)]
         self.threads, self.sockets, self.epolls, self.decisions, self.classes = rows
         self.threads = [t for t in self.threads if t.state == 2]
+        sites = [decode(h.waste, i * layout().sizes["waste_site"], "waste_site")
+                 for i in range(layout().fields["stats_header"]["waste"][2])]
+        self.sites = [s for s in sites if s.address]
         names = layout().names
         self.totals = {name: h.departed[n] + sum(t.total[n] for t in self.threads)
                        for n, name in enumerate(names["total"])}

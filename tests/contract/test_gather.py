@@ -43,6 +43,17 @@ def signalled():
     ct.check_equal(r.fact("interrupted"), r.fact("handled"), "interrupted")
 
 
+@ct.case("gather_ends_where_waits_are_thick_again")
+def thickens():
+    r = run("thickens", **FORCED)
+    # The quickest 64 waits in a row, in us. With a nap of 100 us before each: 6400 at least.
+    ct.check(r.fact("thin") >= 6400, f"thin: {r.fact('thin')} us, not gathered")
+    ct.check(r.fact("thick") < 3000, f"thick: {r.fact('thick')} us, still gathered")
+    ct.check(r.fact("thin_again") >= 6400, f"thin again: {r.fact('thin_again')} us, not gathered")
+    reasons = [ct.layout().names["reason"][d.reason] for d in r.kept.decisions]
+    ct.check_equal(reasons, ["GATHER_NOT_THIN"], "decisions")
+
+
 @ct.case("gather_timers_are_left_alone")
 def timers():
     r = run("timers", **FORCED)

@@ -71,7 +71,7 @@ tap_has text_names_the_nearest_setting "$OUT" "UNSPIN_WRITE"
 tap_run "$UNSPIN" stat --json "$SERVER"
 tap_is json_is_valid "$(json "d['pid']")" "$SERVER"
 tap_is json_has_the_promised_keys "$(json "[k for k in '''pid exe mode started_ns totals sockets threads
-	epolls decisions classes config problems'''.split() if k not in d]")" "[]"
+	epolls decisions classes sites config problems'''.split() if k not in d]")" "[]"
 tap_is json_has_the_promised_totals "$(json "[k for k in '''writes write_bytes eagain_writes
 	short_writes spin_episodes spin_writes resumes responses grown_sockets waits empty_waits
 	idle_polls wait_events unused_out dry_in herd_accepts threads_started globals'''.split()
@@ -93,10 +93,10 @@ tap_is json_problems_say_what_was_meant \
 	"[('UNSPIN_SNDBUF_MAX', 'out_of_range', '65536..1073741824 bytes'), ('UNSPIN_WRTE', 'unknown_name', 'UNSPIN_WRITE')]"
 "$UNSPIN" stat --describe --json >"$WORK/describe"
 tap_is every_key_is_described "$(json "sorted(({k for part in ('sockets', 'threads', 'epolls',
-	'decisions', 'classes', 'config', 'problems') for row in d[part] for k in row} | set(d['totals']) |
+	'decisions', 'classes', 'sites', 'config', 'problems') for row in d[part] for k in row} | set(d['totals']) |
 	set(d['totals']['globals']) | set(d)) -
 	{row['name'] for rows in (lambda r: (r['counters'], r['fields']))(json.load(open('$WORK/describe')))
-	for row in rows} - {'totals', 'globals', 'sockets', 'threads', 'epolls', 'decisions', 'classes',
+	for row in rows} - {'totals', 'globals', 'sockets', 'threads', 'epolls', 'decisions', 'classes', 'sites',
 	'config', 'problems'})")" "[]"
 # By scope: some of their names are other tables' too.
 tap_is every_class_key_is_described_as_one "$(json "sorted({k for row in d['classes'] for k in row} -

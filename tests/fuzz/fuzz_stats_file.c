@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* needs: tools/dump_json.c tools/dump_text.c tools/dump_rows.c tools/advice.c tools/derive.c */
+/* needs: tools/dump_process.c */
 /* needs: tools/names.c tools/settings.c tools/nearest.c tools/table.c tools/text.c tools/emit.c */
 /* needs: tools/read.c tools/process.c tools/symbol.c shim/config.c shim/stats_dir.c */
 /*

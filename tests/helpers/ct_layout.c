@@ -79,6 +79,10 @@ static void structs(void)
 	S(section);
 	F(config_problem, kind); A(config_problem, name); A(config_problem, value);
 	S(config_problem);
+	F(waste_site, address); F(waste_site, tid); F(waste_site, is_shared);
+#define SITE(name, unit, help) F(waste_site, name);
+#include "shim/stats.def"
+	size("waste_site", sizeof(struct waste_site), sizeof(struct waste_site)); /* with room */
 	F(class_row, state); F(class_row, turn); F(class_row, site); F(class_row, port);
 	F(class_row, bucket);
 #define CLASS(name, unit, help) F(class_row, name);
@@ -101,7 +105,7 @@ static void header(void)
 	A(stats_header, option_value); A(stats_header, option_is_set);
 	A(stats_header, stats_dir); A(stats_header, problem);
 	F(stats_header, next_decision); F(stats_header, next_socket); F(stats_header, next_thread);
-	F(stats_header, comm);
+	F(stats_header, comm); A(stats_header, waste);
 	S(stats_header);
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* needs: tools/advice.c tools/derive.c tools/names.c tools/read.c tools/text.c shim/config.c */
+/* needs: tools/advice.c tools/derive.c tools/symbol.c tools/process.c shim/stats_dir.c tools/names.c tools/read.c tools/text.c shim/config.c */
 #include "unit.h"
 
 #include "stats_sample.h"
@@ -155,6 +155,39 @@ static void wakeup_faults_need_both_share_and_number(void **unused)
 	total[TOTAL_WAIT_EVENTS] = 1000;
 	total[TOTAL_HERD_ACCEPTS] = 500;
 	assert_says("thundering herd", true);
+	assert_says("called from", false);
+	total[TOTAL_THIN_WAITS] = 49000;
+	assert_says("were thin", false);
+	total[TOTAL_THIN_WAITS] = 50000;
+	assert_says("50 % of its waits were thin", true);
+}
+
+static void the_place_with_most_of_the_waste_is_named(void **unused)
+{
+	struct waste_site *site = sample.header->waste;
+
+	(void)unused;
+	total[TOTAL_WAITS] = total[TOTAL_IDLE_POLLS] = 1000;
+	site[2].address = 0x1234;
+	site[2].tid = 77;
+	site[2].idle_polls = 499; /* others may be to blame as much */
+	assert_says("called from", false);
+	site[2].idle_polls = 500;
+	assert_says("(called from 0x1234, thread 77)", true);
+	site[2].is_shared = 1;
+	assert_says("(called from 0x1234)", true);
+	site[3].address = 0x5678;
+	site[3].idle_polls = 501;
+	assert_says("0x5678", true);
+	/* Each of its waits brought four. */
+	total[TOTAL_IDLE_POLLS] = 0;
+	total[TOTAL_WAIT_EVENTS] = total[TOTAL_UNUSED_OUT] = 4000;
+	site[2].idle_outs = 499;
+	assert_says("called from", false);
+	site[2].idle_outs = 500;
+	assert_says("too long (called from 0x1234)", true);
+	site[4].thin_waits = 1000; /* a free row: no place */
+	assert_says("were thin", false);
 }
 
 static void calmed_wakeups_are_told_with_their_time(void **unused)
@@ -201,6 +234,7 @@ int main(void)
 		FRESH(calmed_wakeups_are_told_with_their_time),
 		FRESH(off_and_idle_are_not_called_healthy),
 		FRESH(wakeup_faults_need_both_share_and_number),
+		FRESH(the_place_with_most_of_the_waste_is_named),
 		FRESH(limits_and_ignored_settings_are_remarked),
 	};
 

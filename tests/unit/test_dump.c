@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* needs: tools/dump_json.c tools/dump_text.c tools/dump_rows.c tools/advice.c tools/derive.c */
+/* needs: tools/dump_process.c */
 /* needs: tools/names.c tools/settings.c tools/nearest.c tools/table.c tools/text.c tools/emit.c */
 /* needs: tools/read.c tools/process.c shim/config.c shim/stats_dir.c tools/symbol.c */
 #include "unit.h"
@@ -97,6 +98,36 @@ static void json_problems_carry_what_was_meant(void **unused)
 	assert_json_has("\"kind\": \"unknown_name\", \"did_you_mean\": \"UNSPIN_WRITE\"");
 }
 
+static void call_sites_of_waste_come_with_their_counters(void **unused)
+{
+	struct waste_site *site = sample.header->waste;
+
+	(void)unused;
+	assert_null(strstr(dump(false, false), "CALL SITES OF WASTE"));
+	site[1] = (struct waste_site){ .address = 0x1234, .tid = 77, .idle_polls = 5 };
+	site[3] = (struct waste_site){ .address = 0x5678, .is_shared = 1, .thin_waits = 23 };
+	assert_true(strstr(dump(false, false), "0x5678") < strstr(text, "0x1234"));
+	assert_non_null(strstr(text, "CALL SITES OF WASTE 2"));
+	assert_non_null(strstr(text, "several  0x5678"));
+	assert_non_null(strstr(text, "77  0x1234"));
+	assert_non_null(strstr(dump(true, false), "\"address\": 4660"));
+	assert_non_null(strstr(text, "\"thin_waits\": 23"));
+	assert_null(strstr(text, "\"address\": 0,"));
+}
+
+static void sets_show_the_columns_that_are_used(void **unused)
+{
+	(void)unused;
+	sample.epolls[0].state = ROW_OPEN;
+	sample.epolls[0].waits = 1;
+	assert_null(strstr(dump(false, false), "thin_waits  "));
+	sample.epolls[0].thin_waits = 23;
+	sample.epolls[0].waste_site = 0x1234;
+	assert_non_null(strstr(dump(false, false), "thin_waits"));
+	assert_non_null(strstr(text, "0x1234"));
+	assert_null(strstr(text, "masked_waits"));
+}
+
 static void decisions_come_newest_first(void **unused)
 {
 	(void)unused;
@@ -186,6 +217,8 @@ int main(void)
 		FRESH(json_has_addresses_and_times_in_words_of_the_reader),
 		FRESH(json_settings_have_their_own_types),
 		FRESH(json_problems_carry_what_was_meant),
+		FRESH(call_sites_of_waste_come_with_their_counters),
+		FRESH(sets_show_the_columns_that_are_used),
 		FRESH(decisions_come_newest_first),
 		FRESH(text_puts_the_most_stalled_socket_first),
 		FRESH(text_hides_zero_counters_unless_asked),

@@ -16,7 +16,7 @@ struct world {
 	uint64_t plain_work, nap_work;	   /* per wait */
 	uint64_t yield_ns;
 	int is_forced;
-	unsigned pays, given_up;
+	unsigned pays, given_up, not_thin;
 };
 
 static void wait_once(struct world *w)
@@ -44,6 +44,9 @@ static void play(struct world *w, uint64_t ns)
 		switch (gather_look(&w->g, &w->now, w->is_forced)) {
 		case GATHER_PAYS:
 			w->pays++;
+			break;
+		case GATHER_NOT_THIN:
+			w->not_thin++;
 			break;
 		case GATHER_GIVEN_UP:
 			w->given_up++;
@@ -201,6 +204,68 @@ static void forced_needs_no_proof_but_thin_waits(void **unused)
 	assert_int_equal(w.g.state, GATHER_OFF);
 }
 
+static void what_is_thick_by_itself_is_gathered_no_more(void **unused)
+{
+	(void)unused;
+	for (int is_forced = 0; is_forced < 2; is_forced++) {
+		struct world w = starving();
+
+		w.is_forced = is_forced;
+		play(&w, 400 * MS);
+		assert_int_equal(w.g.state, GATHER_ON);
+		w.plain_events = w.nap_events = 4 * GATHER_THIN;
+		w.nap_work = 1000; /* however much it gets done */
+		play(&w, 2200 * MS);
+		assert_int_equal(w.g.state, GATHER_OFF);
+		assert_int_equal(w.not_thin, 1);
+		assert_int_equal(w.given_up, 0);
+		play(&w, 5000 * MS);
+		assert_int_equal(w.g.state, GATHER_OFF);
+		assert_int_equal(w.not_thin, 1);
+		/* It is no failure: there is no time to wait when they are thin again. */
+		w = (struct world){ .g = w.g, .now = w.now, .is_forced = is_forced,
+				    .plain_events = 1, .plain_ns = 50 * US, .plain_work = 100,
+				    .nap_events = 4, .nap_ns = 150 * US, .nap_work = 400,
+				    .yield_ns = 30 * US };
+		play(&w, 400 * MS);
+		assert_int_equal(w.g.state, GATHER_ON);
+	}
+}
+
+static void what_has_become_rare_is_gathered_no_more(void **unused)
+{
+	struct world w = starving();
+
+	(void)unused;
+	w.is_forced = 1;
+	play(&w, 400 * MS);
+	assert_int_equal(w.g.state, GATHER_ON);
+	w.plain_ns = w.nap_ns = 2 * GATHER_BUSY_NS;
+	play(&w, 2200 * MS);
+	assert_int_equal(w.g.state, GATHER_OFF);
+	assert_int_equal(w.not_thin, 1);
+}
+
+static void forced_naps_but_for_one_turn_now_and_then(void **unused)
+{
+	struct world w = starving();
+	uint64_t plain = 0, all = 0, end;
+
+	(void)unused;
+	w.is_forced = 1;
+	w.nap_work = 0;
+	play(&w, 100 * MS);
+	for (end = w.now.now_ns + 10000 * MS; w.now.now_ns < end;) {
+		uint64_t began = w.now.now_ns;
+		int naps = gather_naps(&w.g);
+
+		play(&w, 1);
+		all += w.now.now_ns - began;
+		plain += naps ? 0 : w.now.now_ns - began;
+	}
+	assert_in_range(plain * 1000 / all, 5, 15); /* 20 ms in 2 s */
+}
+
 static void work_of_a_thread_that_ended_does_not_run_backwards(void **unused)
 {
 	struct world w = starving();
@@ -225,6 +290,9 @@ int main(void)
 		cmocka_unit_test(more_work_without_more_events_is_no_proof),
 		cmocka_unit_test(a_pause_of_the_load_ends_a_trial_without_a_verdict),
 		cmocka_unit_test(forced_needs_no_proof_but_thin_waits),
+		cmocka_unit_test(what_is_thick_by_itself_is_gathered_no_more),
+		cmocka_unit_test(what_has_become_rare_is_gathered_no_more),
+		cmocka_unit_test(forced_naps_but_for_one_turn_now_and_then),
 		cmocka_unit_test(work_of_a_thread_that_ended_does_not_run_backwards),
 	};
 
