@@ -213,6 +213,13 @@ static void note_overhead(struct fdrec *rec, struct policy_facts *facts)
 		class_overhead(memory, policy_overhead(facts));
 }
 
+void action_came_back(struct fdrec *rec)
+{
+	if (rec->is_opening && rec->opening_turns == 1 && rec->class_slot)
+		class_opening(&rec->class_slot->memory, 2);
+	rec->is_opening = 0;
+}
+
 /*
  * Is this response left as it is, so that the reader's window opens? Not where growth was asked for
  * by name: it is to be measured by itself.
@@ -223,9 +230,6 @@ static int is_left_to_open(int fd, struct fdrec *rec, struct policy_facts *facts
 
 	if (!facts->is_tcp || limits.is_forced || rec->has_grown || !memory)
 		return 0;
-	if (rec->is_opening && rec->opening_turns == 1)
-		class_opening(memory, 2);
-	rec->is_opening = 0;
 	if (rec->opening_turns >= POLICY_OPENING_TURNS ||
 	    (!rec->opening_turns && !class_keeps_connections(memory)))
 		return 0;

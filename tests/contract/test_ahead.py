@@ -69,6 +69,7 @@ def window_opens():
 @ct.case("ahead_no_window_is_waited_for_where_connections_are_not_kept")
 def window_of_one():
     ct.check_equal(ahead("opening_closed", **AUTO).fact("left"), 128, "of 160 connections")
+    ct.check_equal(ahead("opening_kept", **AUTO).fact("left"), 160, "of 160 that are kept")
 
 
 @ct.case("ahead_a_vector_is_finished_inside_the_call")

@@ -321,8 +321,8 @@ static void opening_loopback(void)
 	opening(6, 0);
 }
 
-/* Connections with one response each: how many were left as they were. */
-static void opening_closed(void)
+/* Connections with so many responses each: the first of how many was left as it was. */
+static void opening_of_many(int responses)
 {
 	uint64_t left = 0;
 	struct sockaddr_in address;
@@ -330,20 +330,34 @@ static void opening_closed(void)
 
 	set_int(listener, IPPROTO_TCP, TCP_MAXSEG, SEGMENT);
 	for (int i = 0; i < 160; i++) {
+		int before;
+
 		tcp_pair_on(listener, &address, 131072, pair);
 		set_int(pair[0], SOL_SOCKET, SO_SNDBUF, FIXED);
-		int before = sndbuf(pair[0]);
-
-		respond(pair[0], pair[1], 6);
-		left += sndbuf(pair[0]) == before;
+		before = sndbuf(pair[0]);
+		for (int n = 0; n < responses; n++) {
+			respond(pair[0], pair[1], 6);
+			left += n == 0 && sndbuf(pair[0]) == before;
+		}
 		MUST(close(pair[0]) == 0 && close(pair[1]) == 0);
 	}
 	fact("left", left);
 }
 
+static void opening_closed(void)
+{
+	opening_of_many(1);
+}
+
+static void opening_kept(void)
+{
+	opening_of_many(2);
+}
+
 static const struct scenario scenarios[] = {
 	SCENARIO(opening_above), SCENARIO(opening_below), SCENARIO(opening_far_above),
 	SCENARIO(opening_loopback), SCENARIO(opening_closed),
+	SCENARIO(opening_kept),
 	SCENARIO(by_write), SCENARIO(by_send), SCENARIO(by_sendto),
 	SCENARIO(by_sendfile), SCENARIO(by_writev), SCENARIO(by_sendmsg), SCENARIO(by_dontwait),
 	SCENARIO(by_blocking), SCENARIO(unequal), SCENARIO(refused_twice), SCENARIO(road_fresh),
