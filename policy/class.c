@@ -62,6 +62,21 @@ void class_tripped(struct class_memory *m, uint64_t trip_ns)
 	follow(&m->trip_ns, trip_ns);
 }
 
+void class_opening(struct class_memory *m, uint32_t turn)
+{
+	if (m->first_turns >= UINT32_MAX / 2) {
+		m->first_turns /= 2;
+		m->later_turns /= 2;
+	}
+	m->first_turns += turn == 1;
+	m->later_turns += turn == 2;
+}
+
+int class_keeps_connections(const struct class_memory *m)
+{
+	return m->first_turns < CLASS_TRUSTED || m->later_turns >= m->first_turns / 2;
+}
+
 int class_would_block(const struct class_memory *m, int thread_spins)
 {
 	return thread_spins && m->spin_score >= CLASS_BELIEVE;

@@ -56,6 +56,8 @@ struct class_memory {
 	uint32_t spin_score, yield_score;
 	uint32_t treated; /* stalls treated in the call since the last probe */
 	uint32_t overhead; /* buffer space per payload byte, in 1/16 (policy.h); 0: not known */
+	uint32_t first_turns; /* connections one response of which was left to open the window */
+	uint32_t later_turns; /* and those of them that came to write more */
 	uint32_t wants_growth; /* 1: the buffer was found to be what stalls it */
 };
 
@@ -77,6 +79,15 @@ void class_yielded(struct class_memory *memory);
 
 void class_drained(struct class_memory *memory, uint64_t drain_ns);
 void class_tripped(struct class_memory *memory, uint64_t trip_ns);
+
+/*
+ * turn 1: the connection's first response that is left to open its reader's window (policy.h);
+ * 2: it has come to write more. Worth it only where connections are kept. The first CLASS_TRUSTED connections are believed to be: they
+ * may all come before any of them has its second request.
+ */
+#define CLASS_TRUSTED 128
+void class_opening(struct class_memory *memory, uint32_t turn);
+int class_keeps_connections(const struct class_memory *memory);
 
 /* Would class_treatment() say CLASS_BLOCK? */
 int class_would_block(const struct class_memory *memory, int thread_spins);

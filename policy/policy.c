@@ -113,6 +113,14 @@ uint64_t policy_room(const struct policy_facts *f)
 	return f->sndbuf * 16 / usual_overhead(f);
 }
 
+int policy_window_may_open(const struct policy_facts *f, uint32_t turns)
+{
+	return f->is_tcp && turns < POLICY_OPENING_TURNS && f->min_rtt_us &&
+	       f->min_rtt_us <= POLICY_NEAR_US &&
+	       f->peer_window / POLICY_OPENING_SEGMENTS >= f->segment && f->remaining > f->peer_window &&
+	       f->remaining <= 2 * (uint64_t)f->peer_window;
+}
+
 struct policy_verdict policy_ahead(const struct policy_facts *f, const struct policy_limits *l,
 				   int is_by_class)
 {

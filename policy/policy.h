@@ -27,6 +27,15 @@ enum policy_strategy {
 #include "strategy.def"
 };
 
+/*
+ * Growth is put off while the window of a reader this near opens, for so many responses at most, and
+ * for so many tries of one of them: a reader that has stopped reading opens nothing.
+ */
+#define POLICY_NEAR_US 500
+#define POLICY_OPENING_TURNS 8
+#define POLICY_OPENING_TRIES 256
+#define POLICY_OPENING_SEGMENTS 8
+
 /* Fruitless tries in one run after which growth need not ask for the stall's cause. */
 #define POLICY_SPIN_TRIES 3
 
@@ -50,6 +59,9 @@ struct policy_facts {
 	uint64_t payload;   /* what `queued` carries; 0: not known */
 	uint32_t overhead;  /* of the class, policy_overhead(); 0: not known */
 	uint64_t rwnd_limited_us, sndbuf_limited_us, busy_us;
+	uint32_t peer_window; /* bytes the reader lets be in flight; 0: not known */
+	uint32_t min_rtt_us;  /* shortest round trip seen; 0: not known */
+	uint32_t segment;     /* bytes of payload in one at most */
 	uint32_t tries;	    /* fruitless tries in this run, the stall included */
 	uint8_t is_tcp;
 	uint8_t is_unix;    /* a unix stream socket: no network, no times, no auto-tuning */
@@ -84,6 +96,18 @@ int policy_fits(const struct policy_facts *facts);
 
 /* The longest write that surely fits into an empty buffer. */
 uint64_t policy_room(const struct policy_facts *facts);
+
+/*
+ * Would a larger buffer keep the reader's window shut? A receiver that tunes its window raises it
+ * when it has read more than a window within a round trip. A response a little larger than the
+ * window, sent at one go, is read as one window and, a trip later, the rest: for hundreds of
+ * responses the window stays, and the rest is sent by the softirq that brings the reader's ACK.
+ * Sent in two writes by the host's own stalls it opens the window within some eight. Twice the
+ * window and more opens it either way; and far from the reader each stall costs more than this. So
+ * it does where a window is but a few segments (the loopback device has 64 KB): less than two are
+ * acknowledged after 40 ms.
+ */
+int policy_window_may_open(const struct policy_facts *facts, uint32_t turns);
 
 /*
  * Before a write of `remaining` bytes that do not fit. A response longer than the buffer stalls

@@ -213,6 +213,37 @@ static void note_overhead(struct fdrec *rec, struct policy_facts *facts)
 		class_overhead(memory, policy_overhead(facts));
 }
 
+void action_came_back(struct fdrec *rec)
+{
+	if (rec->is_opening && rec->opening_turns == 1 && rec->class_slot)
+		class_opening(&rec->class_slot->memory, 2);
+	rec->is_opening = 0;
+}
+
+/*
+ * Is this response left as it is, so that the reader's window opens? Not where growth was asked for
+ * by name: it is to be measured by itself.
+ */
+static int is_left_to_open(int fd, struct fdrec *rec, struct policy_facts *facts)
+{
+	struct class_memory *memory = rec->class_slot ? &rec->class_slot->memory : NULL;
+
+	if (!facts->is_tcp || limits.is_forced || rec->has_grown || !memory)
+		return 0;
+	if (rec->opening_turns >= POLICY_OPENING_TURNS ||
+	    (!rec->opening_turns && !class_keeps_connections(memory)))
+		return 0;
+	facts_window(fd, facts);
+	if (!policy_window_may_open(facts, rec->opening_turns))
+		return 0;
+	rec->is_opening = 1;
+	if (!rec->opening_turns++)
+		class_opening(memory, 1);
+	if (rec->socket->reason == (uint32_t)REASON_NONE)
+		store_relaxed(&rec->socket->reason, (uint32_t)REASON_OPENING_WINDOW);
+	return 1;
+}
+
 int action_stalled(int fd, struct fdrec *rec, const struct request *q, size_t sent, uint32_t tries,
 		   int is_wanted)
 {
@@ -221,6 +252,8 @@ int action_stalled(int fd, struct fdrec *rec, const struct request *q, size_t se
 	struct policy_limits now;
 	int lock_bits = -1, done;
 
+	if (rec->is_opening && tries < POLICY_OPENING_TRIES)
+		return 0;
 	rec->stalls += tries <= 1;
 	if (load_relaxed(&is_refused)) {
 		store_relaxed(&rec->socket->reason, (uint32_t)REASON_REFUSED);
@@ -273,6 +306,10 @@ void action_ahead(const struct request *q, struct fdrec *rec, uint64_t need, int
 	/* A write that waits in the kernel until all fits has no stall to spare. */
 	if (!(q->flags & MSG_DONTWAIT) && sys_is_nonblocking(fd) != 1)
 		return;
+	if (is_left_to_open(fd, rec, &facts)) {
+		store_relaxed(&rec->room_bytes, policy_room(&facts));
+		return;
+	}
 	facts_fixed(fd, rec, &facts, 1, &lock_bits);
 	credit_lost(rec, facts.sndbuf);
 	for (int attempt = 0; attempt < 2; attempt++) {

@@ -23,6 +23,9 @@ void action_configure(const struct config *config);
 int action_stalled(int fd, struct fdrec *rec, const struct request *request, size_t sent,
 		   uint32_t tries, int is_wanted);
 
+/* A new response: the one before it, if it was left to open the reader's window, was not the last. */
+void action_came_back(struct fdrec *rec);
+
 /*
  * Before a write: the response needs `need` bytes (0: not known). Raises the buffer if they do
  * not fit and the call would not block, and sets room_bytes so that the next look comes when it may

@@ -86,6 +86,7 @@ int ahead_look(struct request *q)
 	 * its class, wherever the host goes on from: what it does next is what the class learns. */
 	if (spin_is_stalled(&rec->spin))
 		goto unlock;
+	action_came_back(rec); /* before the class changes */
 	ahead_note_class(rec, q);
 	by_length = request_bound(q);
 	if (rec->class_slot)

@@ -82,6 +82,19 @@ static int ask_cause(int fd, struct fdrec *rec, struct policy_facts *facts)
 	return 0;
 }
 
+void facts_window(int fd, struct policy_facts *facts)
+{
+	struct tcp_info info;
+	unsigned bytes = sizeof(info);
+
+	memset(&info, 0, sizeof(info)); /* tcpi_snd_wnd is Linux 5.4's: 0 before */
+	if (sys_getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &bytes) < 0)
+		return;
+	facts->peer_window = info.tcpi_snd_wnd;
+	facts->segment = info.tcpi_snd_mss;
+	facts->min_rtt_us = info.tcpi_min_rtt; /* UINT32_MAX: none yet */
+}
+
 void facts_fixed(int fd, const struct fdrec *rec, struct policy_facts *facts, int may_set,
 		 int *ret_lock_bits)
 {

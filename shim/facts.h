@@ -20,6 +20,9 @@ void facts_kind(const struct fdrec *rec, struct policy_facts *facts);
 /* The buffer's size and how much of it is in use, after facts_kind(). 0 or -errno. */
 int facts_room(int fd, struct policy_facts *facts);
 
+/* The reader's window and how far away it is. */
+void facts_window(int fd, struct policy_facts *facts);
+
 /*
  * Did the host choose the size? ret_lock_bits: SO_BUF_LOCK, or -errno. may_set: the first time
  * what was read is set again, to learn whether that is allowed.

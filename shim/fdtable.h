@@ -85,7 +85,13 @@ struct fdrec {
 	uint8_t is_host_fixed; /* the host called setsockopt(SO_SNDBUF) itself */
 	uint8_t has_grown;   /* we have raised its buffer */
 	uint8_t has_row;     /* socket points to a row of its own, not to the sink */
-	uint8_t is_shared_set; /* FD_EPOLL: several threads wait for it */
+	union {
+		uint8_t is_shared_set; /* FD_EPOLL: several threads wait for it */
+		struct {
+			uint8_t opening_turns : 7; /* responses left as they are: policy_window_may_open() */
+			uint8_t is_opening : 1;	   /* the one under way is such */
+		};
+	};
 	uint8_t is_looked_at;  /* addresses and buffer size are in the row */
 	uint8_t has_sent;      /* enum sent: what calls sent since the latest began (observe_begin) */
 	uint8_t shared_for;    /* calls until its writer counts as the only one: entry_begin() */

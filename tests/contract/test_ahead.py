@@ -54,6 +54,24 @@ def long_write():
                            ("GROW", "GREW_AHEAD_LENGTH", r.fact("after")), f"{what}: the row")
 
 
+@ct.case("ahead_a_near_readers_window_is_let_open_first")
+def window_opens():
+    # A window that stays as it is: eight responses are left alone, then the buffer grows.
+    r = ahead("opening_above", **AUTO)
+    if not r.fact("window"):
+        raise ct.Skip("this kernel does not tell the reader's window (Linux 5.4)")
+    ct.check_equal(r.fact("first"), 9, "the first response with a larger buffer")
+    ct.check_equal(ahead("opening_above", **GROW).fact("first"), 1, "write=grow")
+    for scenario in ("opening_below", "opening_far_above", "opening_loopback"):
+        ct.check_equal(ahead(scenario, **AUTO).fact("first"), 1, scenario)
+
+
+@ct.case("ahead_no_window_is_waited_for_where_connections_are_not_kept")
+def window_of_one():
+    ct.check_equal(ahead("opening_closed", **AUTO).fact("left"), 128, "of 160 connections")
+    ct.check_equal(ahead("opening_kept", **AUTO).fact("left"), 160, "of 160 that are kept")
+
+
 @ct.case("ahead_a_vector_is_finished_inside_the_call")
 def vector():
     # Its length is not read before the kernel has: it stalls, is counted, and goes on.

@@ -246,7 +246,118 @@ static void road_local(void)
 	full_writes(pair[0], pair[1]);
 }
 
+/* ---- a reader whose window is a little too small ------------------------------------------- */
+
+#define RESPONSES 12
+#define SEGMENT 1448 /* an Ethernet's; lo has 64 KB */
+#define SND_WND 57 /* tcpi_snd_wnd of linux/tcp.h, which glibc's header does not know */
+
+static uint32_t window_of(int fd)
+{
+	uint32_t info[64] = { 0 };
+	socklen_t bytes = sizeof(info);
+
+	MUST(getsockopt(fd, IPPROTO_TCP, TCP_INFO, info, &bytes) == 0);
+	return info[SND_WND];
+}
+
+/* A response of so many quarters of the window, from one place in the program; all of it is read. */
+static void respond(int fd, int peer, unsigned quarters)
+{
+	char request;
+	size_t bytes;
+
+	/* The request brings the window as it is now. */
+	MUST(send(peer, "?", 1, 0) == 1 && recv(fd, &request, 1, 0) == 1);
+	bytes = window_of(fd) * quarters / 4;
+	for (size_t sent = 0, got = 0; got < bytes; got += drain_now(peer)) {
+		ssize_t n = sent < bytes ? write(fd, block + sent, bytes - sent) : 0;
+
+		MUST(n >= 0 || errno == EAGAIN);
+		sent += n > 0 ? (size_t)n : 0;
+		poll(&(struct pollfd){ .fd = peer, .events = POLLIN }, 1, 1);
+	}
+}
+
+/* Which of many responses was the first to get a larger buffer? */
+static void opening(unsigned quarters, int segment)
+{
+	uint64_t first = 0;
+	struct sockaddr_in address;
+	int listener = tcp_listener(&address);
+
+	if (segment)
+		set_int(listener, IPPROTO_TCP, TCP_MAXSEG, segment);
+	tcp_pair_on(listener, &address, 131072, pair);
+	set_int(pair[0], SOL_SOCKET, SO_SNDBUF, FIXED);
+	fact("window", window_of(pair[0]));
+	for (uint64_t i = 1; i <= RESPONSES; i++) {
+		int before = sndbuf(pair[0]);
+
+		respond(pair[0], pair[1], quarters);
+		if (!first && sndbuf(pair[0]) > before)
+			first = i;
+	}
+	fact("first", first);
+}
+
+static void opening_above(void)
+{
+	opening(6, SEGMENT);
+}
+
+static void opening_below(void)
+{
+	opening(3, SEGMENT);
+}
+
+static void opening_far_above(void)
+{
+	opening(10, SEGMENT);
+}
+
+static void opening_loopback(void)
+{
+	opening(6, 0);
+}
+
+/* Connections with so many responses each: the first of how many was left as it was. */
+static void opening_of_many(int responses)
+{
+	uint64_t left = 0;
+	struct sockaddr_in address;
+	int listener = tcp_listener(&address);
+
+	set_int(listener, IPPROTO_TCP, TCP_MAXSEG, SEGMENT);
+	for (int i = 0; i < 160; i++) {
+		int before;
+
+		tcp_pair_on(listener, &address, 131072, pair);
+		set_int(pair[0], SOL_SOCKET, SO_SNDBUF, FIXED);
+		before = sndbuf(pair[0]);
+		for (int n = 0; n < responses; n++) {
+			respond(pair[0], pair[1], 6);
+			left += n == 0 && sndbuf(pair[0]) == before;
+		}
+		MUST(close(pair[0]) == 0 && close(pair[1]) == 0);
+	}
+	fact("left", left);
+}
+
+static void opening_closed(void)
+{
+	opening_of_many(1);
+}
+
+static void opening_kept(void)
+{
+	opening_of_many(2);
+}
+
 static const struct scenario scenarios[] = {
+	SCENARIO(opening_above), SCENARIO(opening_below), SCENARIO(opening_far_above),
+	SCENARIO(opening_loopback), SCENARIO(opening_closed),
+	SCENARIO(opening_kept),
 	SCENARIO(by_write), SCENARIO(by_send), SCENARIO(by_sendto),
 	SCENARIO(by_sendfile), SCENARIO(by_writev), SCENARIO(by_sendmsg), SCENARIO(by_dontwait),
 	SCENARIO(by_blocking), SCENARIO(unequal), SCENARIO(refused_twice), SCENARIO(road_fresh),

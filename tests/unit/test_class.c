@@ -129,6 +129,29 @@ static void overhead_rises_at_once_and_falls_slowly(void **unused)
 	assert_int_equal(m.overhead, 20);
 }
 
+static void connections_are_believed_kept_until_most_are_not(void **unused)
+{
+	struct class_memory m = { 0 };
+
+	(void)unused;
+	for (int i = 0; i < CLASS_TRUSTED; i++) {
+		assert_true(class_keeps_connections(&m));
+		class_opening(&m, 1);
+	}
+	assert_false(class_keeps_connections(&m)); /* none came back */
+	for (int i = 0; i < CLASS_TRUSTED / 2; i++) {
+		assert_false(class_keeps_connections(&m));
+		class_opening(&m, 2);
+		class_opening(&m, 3); /* the same connection: counted once */
+	}
+	assert_true(class_keeps_connections(&m));
+	m.first_turns = UINT32_MAX / 2; /* long-lived servers: no overflow */
+	m.later_turns = UINT32_MAX / 2;
+	class_opening(&m, 1);
+	assert_true(class_keeps_connections(&m));
+	assert_true(m.first_turns < UINT32_MAX / 2);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -140,6 +163,7 @@ int main(void)
 		cmocka_unit_test(yielder_spins_only_where_draining_is_cheaper_than_the_trip),
 		cmocka_unit_test(every_sixty_fourth_stall_is_left_to_the_host),
 		cmocka_unit_test(means_follow_without_overflow),
+		cmocka_unit_test(connections_are_believed_kept_until_most_are_not),
 		cmocka_unit_test(overhead_rises_at_once_and_falls_slowly),
 	};
 

@@ -258,6 +258,62 @@ static void growth_ahead_asks_for_no_cause_but_keeps_the_rules(void **unused)
 	assert_int_equal(policy_ahead(&f, &l, 0).reason, POLICY_OBSERVING);
 }
 
+/* 100 KB for a near reader with a window of 92 KB. */
+static struct policy_facts just_above_the_window(void)
+{
+	return (struct policy_facts){
+		.sndbuf = 32 * KB, .remaining = 100 * KB, .peer_window = 92 * KB, .min_rtt_us = 5,
+		.segment = 1448, .is_tcp = 1,
+	};
+}
+
+static int may_open(struct policy_facts f, uint32_t turns)
+{
+	return policy_window_may_open(&f, turns);
+}
+
+static void window_a_little_too_small_may_open(void **unused)
+{
+	struct policy_facts f = just_above_the_window();
+
+	(void)unused;
+	assert_true(may_open(f, 0));
+	f.remaining = f.peer_window;
+	assert_false(may_open(f, 0)); /* it is open */
+	f.remaining++;
+	assert_true(may_open(f, 0));
+	f.remaining = 2 * f.peer_window;
+	assert_true(may_open(f, 0));
+	f.remaining++;
+	assert_false(may_open(f, 0)); /* it opens either way, or never: a reader with 4 KB */
+}
+
+static void window_is_waited_for_near_by_and_not_for_ever(void **unused)
+{
+	struct policy_facts f = just_above_the_window();
+
+	(void)unused;
+	assert_true(may_open(f, POLICY_OPENING_TURNS - 1));
+	assert_false(may_open(f, POLICY_OPENING_TURNS));
+	f.min_rtt_us = POLICY_NEAR_US + 1;
+	assert_false(may_open(f, 0));
+	f.min_rtt_us = UINT32_MAX; /* the kernel's word for none yet */
+	assert_false(may_open(f, 0));
+	f.min_rtt_us = 0;
+	assert_false(may_open(f, 0)); /* not known */
+	f = just_above_the_window();
+	f.segment = f.peer_window / POLICY_OPENING_SEGMENTS;
+	assert_true(may_open(f, 0));
+	f.segment++;
+	assert_false(may_open(f, 0)); /* the loopback device's */
+	f = just_above_the_window();
+	f.peer_window = 0;
+	assert_false(may_open(f, 0)); /* not known, or shut */
+	f = just_above_the_window();
+	f.is_tcp = 0;
+	assert_false(may_open(f, 0));
+}
+
 static void looks_grow_rarer_with_every_stall(void **unused)
 {
 	unsigned looks = 0;
@@ -304,6 +360,8 @@ int main(void)
 		cmocka_unit_test(write_that_fits_needs_no_growth),
 		cmocka_unit_test(overhead_is_taken_from_a_full_queue_or_from_the_class),
 		cmocka_unit_test(growth_ahead_asks_for_no_cause_but_keeps_the_rules),
+		cmocka_unit_test(window_a_little_too_small_may_open),
+		cmocka_unit_test(window_is_waited_for_near_by_and_not_for_ever),
 		cmocka_unit_test(looks_grow_rarer_with_every_stall),
 		cmocka_unit_test(grant_is_all_part_or_nothing),
 	};

@@ -30,4 +30,6 @@ FIGURE = Figure(
     differs="""\
 Mixes are compared by bytes read, as in the matrix: a heavy answer that is under way when a run ends
 is in no count of requests. Without a round trip the three differ little here, for the reasons given
-at Fig. 6 and 14.""")
+at Fig. 6 and 14. There the full processor is the client's: what the server saves (a spinning one is never
+idle) it spends waiting, and a rate can only fall by what the client has to do besides. A run begins with
+fresh connections, whose receive windows still have to open (docs/DESIGN.md, growth).""")
