@@ -4,6 +4,7 @@
 #include "epoll_map.h"
 #include "epoll_set.h"
 #include "guard.h"
+#include "polled.h"
 #include "sys.h"
 #include "watch.h"
 
@@ -145,13 +146,13 @@ static enum put put_on(const struct mask_wait *w, int *returned)
 }
 
 /* Bytes were sent since the thread's last treated wait, says the kernel; we saw no write. */
-static int was_used_unseen(struct thread_context *context)
+static int was_used_unseen(struct thread_context *context, const struct mask_wait *w, int polled)
 {
 	uint64_t before = context->mask.sent;
 
 	if (context->mask.wake.hold.us == max_us && context->mask.looks++ % SENT_EVERY)
 		return 0;
-	context->mask.sent = masked_sent(thread_self.id);
+	context->mask.sent = polled ? polled_sent(w, polled) : masked_sent(thread_self.id);
 	if (!context->mask.sent)
 		stats_refused(&is_refused);
 	return !context->mask.sent || (before && before != context->mask.sent);
@@ -175,11 +176,10 @@ static uint64_t cpu_ns(void)
 	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
-/* Everything is masked: waits. Returns when it ended. */
+/* Nothing of these speaks of EPOLLOUT now: waits. Returns when it ended; *ret: as ppoll. */
 static uint64_t wait_masked(const struct mask_wait *w, struct thread_context *context,
-			    uint64_t began)
+			    struct polled *polled, uint64_t began, long *ret)
 {
-	struct pollfd set = { .fd = w->epfd, .events = POLLIN };
 	struct timespec t = { 0, (long)context->mask.wake.hold.us * 1000 };
 	struct fdrec *rec;
 	uint64_t now;
@@ -187,7 +187,7 @@ static uint64_t wait_masked(const struct mask_wait *w, struct thread_context *co
 
 	if (w->timeout_ns > 0 && w->timeout_ns < t.tv_nsec)
 		t.tv_nsec = (long)w->timeout_ns;
-	r = sys_call(SYS_ppoll, &set, 1, &t, w->signals, 8, 0);
+	r = sys_call(SYS_ppoll, polled->fds, polled->count, &t, w->signals, 8, 0);
 	now = sys_now();
 	rec = find_set(w->epfd);
 	if (sys_is_refusal(r))
@@ -198,40 +198,74 @@ static uint64_t wait_masked(const struct mask_wait *w, struct thread_context *co
 	thread_add(TOTAL_MASKED_NS, now - began);
 	if (rec) /* or another thread has closed it */
 		count_add(&rec->epoll->masked_waits, 1);
+	*ret = r;
 	return now;
+}
+
+/*
+ * Takes what the answer says out of the wait to come: *ret_polled is what to wait for. By the
+ * members' own numbers where the set is known; else by the set, with EPOLLOUT out of the
+ * registrations. *ret_is_masked: those are to be put back.
+ */
+static enum put take_out(const struct mask_wait *w, int *returned, struct polled *ret_polled,
+			 int *ret_is_masked)
+{
+	uint64_t signals;
+	enum put put;
+
+	*ret_is_masked = !polled_collect(ret_polled, w, *returned);
+	if (!*ret_is_masked)
+		return PUT_ON;
+	ret_polled->count = 1;
+	ret_polled->fds[0] = (struct pollfd){ .fd = w->epfd, .events = POLLIN };
+	/* No handler runs before all is done: it may jump out, and in_force must be right. */
+	if (!watch_lock(&signals, 0))
+		return PUT_NOT;
+	put = put_on(w, returned);
+	watch_unlock(signals);
+	return put;
 }
 
 static int hold(const struct mask_wait *w, int *returned)
 {
 	struct thread_context *context = thread_self.context;
-	uint64_t began = sys_now(), masked, woken, cpu, signals;
+	uint64_t began = sys_now(), masked, woken, cpu;
+	int n = *returned, is_masked, is_intact = 1;
+	struct polled polled;
 	enum put put;
+	long r = 0;
 
 	/* The thread has done something meanwhile; or these events had to be waited for: they are
 	 * news. */
 	if (idle_out_before(&context->mask.out, w->epfd, thread_io_calls(), w->enter_ns) !=
 		    IDLE_OUT_UNUSED ||
-	    began - w->enter_ns >= WAKEUP_PAUSE_NS + (uint64_t)*returned * EVENT_NS ||
-	    !may_treat(w->epfd) || !watch_lock(&signals, 0))
+	    began - w->enter_ns >= WAKEUP_PAUSE_NS + (uint64_t)n * EVENT_NS || n > HOLD_MAX ||
+	    !may_treat(w->epfd))
 		return 0;
 	cpu = cpu_ns();
-	/* No handler runs before all is done: it may jump out, and in_force must be right. */
-	put = put_on(w, returned);
-	watch_unlock(signals);
+	put = take_out(w, returned, &polled, &is_masked);
 	masked = woken = sys_now();
-	if (put == PUT_ON && !was_used_unseen(context)) {
+	if (put == PUT_ON && !was_used_unseen(context, w, is_masked ? 0 : n)) {
 		note_verdict(context, w->epfd, 1);
-		woken = wait_masked(w, context, masked);
+		woken = wait_masked(w, context, &polled, masked, &r);
 	} else {
-		wake_mask_wait(&context->mask.wake, WAKE_POLL_WORK, max_us);
+		wake_mask_wait(&context->mask.wake, WAKE_POLL_WORK, 0, max_us);
 	}
 	/* Another thread has needed a registration: leave them alone for some rounds. */
-	if (!mask_put_back())
+	if (is_masked && !mask_put_back()) {
+		is_intact = 0;
 		wake_mask_break(&context->mask.wake);
+	}
+	if (!is_masked && r > 0 && polled_is_told(&polled))
+		context->mask.told_max = w->max;
 	context->mask.cpu_ns = cpu_ns();
 	if (wake_mask_paid(&context->mask.wake, context->mask.cpu_ns - cpu, woken - masked,
 			   is_forced))
 		note_verdict(context, w->epfd, 0);
+	/* Nothing has come and nothing was changed: what the host's call said is still so, as after
+	 * a preemption on its way back. Of a full array masked, the look has taken the place. */
+	if (!r && is_intact && (!is_masked || n < w->max))
+		return 0;
 	return put == PUT_ON;
 }
 
@@ -291,6 +325,10 @@ COLD void mask_returned(int epfd, struct epoll_row *row, uint64_t enter_ns, uint
 	if (!context || (!idle_out_is_alone(kinds) && !context->mask.out.return_ns))
 		return;
 	is_alone = is_plain_out(epfd, kinds, events, returned);
+	/* poll() found something and the set says nothing of it: another socket has the number. */
+	if (context->mask.told_max > returned && is_alone)
+		polled_doubt(set);
+	context->mask.told_max = 0;
 	before = idle_out_before(&context->mask.out, epfd, io_calls, enter_ns);
 	if (before == IDLE_OUT_USED && context->mask.wake.hold.us &&
 	    was_only_slow(context, io_calls))
@@ -298,11 +336,11 @@ COLD void mask_returned(int epfd, struct epoll_row *row, uint64_t enter_ns, uint
 	if (before == IDLE_OUT_UNUSED)
 		count_add(&row->idle_outs, 1);
 	if (before == IDLE_OUT_USED)
-		wake_mask_wait(&context->mask.wake, WAKE_POLL_WORK, max_us);
+		wake_mask_wait(&context->mask.wake, WAKE_POLL_WORK, (unsigned)returned, max_us);
 	else if (!is_alone)
-		wake_mask_wait(&context->mask.wake, WAKE_POLL_EVENTS, max_us);
+		wake_mask_wait(&context->mask.wake, WAKE_POLL_EVENTS, (unsigned)returned, max_us);
 	else if (before == IDLE_OUT_UNUSED)
-		wake_mask_wait(&context->mask.wake, WAKE_POLL_IDLE, max_us);
+		wake_mask_wait(&context->mask.wake, WAKE_POLL_IDLE, (unsigned)returned, max_us);
 	else
 		wake_mask_break(&context->mask.wake);
 	if (!context->mask.wake.hold.us)

@@ -39,6 +39,7 @@ struct thread_context {
 		uint64_t sent;	   /* masked_sent() at the run's last look; 0: none */
 		uint32_t looks;
 		uint32_t in_force; /* registrations masked: it is inside a treated wait, or has left it by a jump */
+		int told_max;	   /* a polled wait ended; the set has to tell of it in so many events */
 		int is_noted;	   /* the statistics say that it is treated */
 	} mask;
 	uint32_t clocked_waits; /* how many more waits to take the time of: set at a stall */

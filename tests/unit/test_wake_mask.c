@@ -33,7 +33,7 @@ static void registrations_that_a_mod_would_change_are_left_alone(void **unused)
 static uint32_t waits(struct wake_mask *m, unsigned n, enum wake_poll was)
 {
 	while (n--)
-		wake_mask_wait(m, was, 500);
+		wake_mask_wait(m, was, 1, 500);
 	return m->hold.us;
 }
 
