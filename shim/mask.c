@@ -22,6 +22,9 @@ static uint8_t is_refused; /* a filter forbids what we need: off for the life of
 /* The kernel's time per event of a full set; an answer that took longer had to be waited for. */
 #define EVENT_NS 1000
 
+/* A file that is polled is not released: its FIN would wait for the end, and may 5 ms. */
+#define POLLED_US 4000
+
 /* Once waits have their full length, every so often is asked whether something was sent unseen. */
 #define SENT_EVERY 16
 
@@ -150,7 +153,7 @@ static int was_used_unseen(struct thread_context *context, const struct mask_wai
 {
 	uint64_t before = context->mask.sent;
 
-	if (context->mask.wake.hold.us == max_us && context->mask.looks++ % SENT_EVERY)
+	if (before && context->mask.wake.hold.us == max_us && context->mask.looks++ % SENT_EVERY)
 		return 0;
 	context->mask.sent = polled ? polled_sent(w, polled) : masked_sent(thread_self.id);
 	if (!context->mask.sent)
@@ -180,7 +183,9 @@ static uint64_t cpu_ns(void)
 static uint64_t wait_masked(const struct mask_wait *w, struct thread_context *context,
 			    struct polled *polled, uint64_t began, long *ret)
 {
-	struct timespec t = { 0, (long)context->mask.wake.hold.us * 1000 };
+	int is_polled = polled->fds[0].fd != w->epfd;
+	uint32_t us = context->mask.wake.hold.us;
+	struct timespec t = { 0, (long)(is_polled && us > POLLED_US ? POLLED_US : us) * 1000 };
 	struct fdrec *rec;
 	uint64_t now;
 	long r;
