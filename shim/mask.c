@@ -220,7 +220,7 @@ static enum put take_out(const struct mask_wait *w, int *returned, struct polled
 
 	*ret_is_masked = !polled_collect(ret_polled, w, *returned);
 	if (!*ret_is_masked)
-		return PUT_ON;
+		return *returned <= HOLD_MAX ? PUT_ON : PUT_NOT;
 	ret_polled->count = 1;
 	ret_polled->fds[0] = (struct pollfd){ .fd = w->epfd, .events = POLLIN };
 	/* No handler runs before all is done: it may jump out, and in_force must be right. */
@@ -244,7 +244,7 @@ static int hold(const struct mask_wait *w, int *returned)
 	 * news. */
 	if (idle_out_before(&context->mask.out, w->epfd, thread_io_calls(), w->enter_ns) !=
 		    IDLE_OUT_UNUSED ||
-	    began - w->enter_ns >= WAKEUP_PAUSE_NS + (uint64_t)n * EVENT_NS || n > HOLD_MAX ||
+	    began - w->enter_ns >= WAKEUP_PAUSE_NS + (uint64_t)n * EVENT_NS ||
 	    !may_treat(w->epfd))
 		return 0;
 	cpu = cpu_ns();
@@ -263,6 +263,9 @@ static int hold(const struct mask_wait *w, int *returned)
 	}
 	if (!is_masked && r > 0 && polled_is_told(&polled))
 		context->mask.told_max = w->max;
+	/* Another thread has changed the set, and may free what its events point to. */
+	if (!is_masked && polled_is_doubtful(find_set(w->epfd)))
+		is_intact = 0;
 	context->mask.cpu_ns = cpu_ns();
 	if (wake_mask_paid(&context->mask.wake, context->mask.cpu_ns - cpu, woken - masked,
 			   is_forced))

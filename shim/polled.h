@@ -46,6 +46,11 @@ uint64_t polled_sent(const struct mask_wait *wait, int n);
 /* Something about the set is not as we think: never again. NULL is allowed. */
 void polled_doubt(struct fdrec *set);
 
+static inline int polled_is_doubtful(const struct fdrec *set)
+{
+	return !set || load_relaxed(&set->is_unpolled);
+}
+
 /* The host has registered (ADD or MOD), unregistered, or is about to close the number. */
 void polled_joined(int epfd, const struct fdrec *rec);
 void polled_left(int epfd, struct fdrec *rec);

@@ -13,6 +13,8 @@
 
 static volatile uint64_t heard_ns; /* when: events other than the armed EPOLLOUT, room on `full` */
 static volatile int full = -1;	/* a socket without room */
+static volatile int gone = -1; /* no event of it may come any more */
+static volatile unsigned wrong;
 static int out_of, in_of;	/* what is rung, what is registered for it */
 static int late;
 static uint64_t late_us[RINGS];
@@ -28,6 +30,7 @@ static void *hear(void *unused)
 		for (int i = 0; i < n; i++) {
 			int fd = (int)(events[i].data.u64 % FDS);
 
+			wrong += fd == gone;
 			if (events[i].events & EPOLLOUT && fd == full)
 				full = -1, is_heard = 1;
 			if (!(events[i].events & ~(uint32_t)EPOLLOUT))
@@ -310,10 +313,30 @@ static void closed(void)
 	fact("late", 0);
 }
 
+/* Another thread unregisters a socket, and would free what its events point to. */
+static void removed(void)
+{
+	for (int i = 0; i < RINGS; i++) {
+		pthread_t thread;
+
+		prepare(3, BOTH);
+		stop = 0;
+		thread = begin(hear);
+		sleep_us(25000 + 300 * i);
+		ctl(epfd, EPOLL_CTL_DEL, pairs[0][0], 0);
+		sleep_us(100); /* what was on its way natively has come */
+		gone = pairs[0][0];
+		sleep_us(8000);
+		end(thread);
+		gone = -1;
+	}
+	fact("wrong", wrong);
+}
+
 static const struct scenario scenarios[] = {
 	SCENARIO(counter), SCENARIO(timer), SCENARIO(tube), SCENARIO(nested), SCENARIO(room),
 	SCENARIO(unseen), SCENARIO(outlived), SCENARIO(two_sets), SCENARIO(copied_set),
-	SCENARIO(added), SCENARIO(filled), SCENARIO(closed), { NULL, NULL },
+	SCENARIO(added), SCENARIO(filled), SCENARIO(closed), SCENARIO(removed), { NULL, NULL },
 };
 
 int main(int argc, char **argv)
