@@ -36,9 +36,11 @@ def unknown(scenario):
     def once():
         run(scenario, **NATIVE)
         r = run(scenario, **SETTINGS)
-        ct.check(r.kept.total("masked_waits") > 10, "nothing was kept waiting")
-        # One more for a processor that others have.
-        ct.check(r.fact("late") <= 2, f"late {r.fact('late')} times of 10, median {r.fact('median_us')}")
+        # A socket that was filled is not treated again until its writer has gone on.
+        ct.check(r.kept.total("masked_waits") > 2, "nothing was kept waiting")
+        # One more for a processor that others have; room takes its time by itself.
+        most = 4 if scenario == "filled" else 2
+        ct.check(r.fact("late") <= most, f"late {r.fact('late')} times of 10, median {r.fact('median_us')}")
 
 
 for name in ("unseen", "outlived", "two_sets", "copied_set", "added", "filled"):

@@ -50,7 +50,7 @@ static void ring_by(void (*ring)(void))
 	for (int i = 0; i < RINGS; i++) {
 		uint64_t began;
 
-		sleep_us(25000 + 300 * i);
+		sleep_us(25000 + 1370 * i);
 		heard_ns = 0;
 		began = now_ns();
 		ring();
@@ -251,8 +251,7 @@ static void ring_by_adding(void)
 {
 	uint64_t one = 1;
 
-	if (own[epfd][in_of].is_on)
-		ctl(epfd, EPOLL_CTL_DEL, in_of, 0);
+	use_eventfd();
 	MUST(syscall(SYS_write, out_of, &one, 8) == 8);
 	ctl(epfd, EPOLL_CTL_ADD, in_of, EPOLLIN);
 }
@@ -261,7 +260,6 @@ static void added(void)
 {
 	pthread_t thread;
 
-	use_eventfd();
 	prepare(3, BOTH);
 	thread = begin(hear);
 	ring_by(ring_by_adding);
@@ -301,7 +299,7 @@ static void closed(void)
 		prepare(3, BOTH);
 		stop = 0;
 		thread = begin(hear);
-		sleep_us(25000 + 300 * i);
+		sleep_us(25000 + 1370 * i);
 		began = now_ns();
 		MUST(close(pairs[0][0]) == 0);
 		MUST(syscall(SYS_read, pairs[0][1], text, 10) == 0);
@@ -322,7 +320,7 @@ static void removed(void)
 		prepare(3, BOTH);
 		stop = 0;
 		thread = begin(hear);
-		sleep_us(25000 + 300 * i);
+		sleep_us(25000 + 1370 * i);
 		ctl(epfd, EPOLL_CTL_DEL, pairs[0][0], 0);
 		sleep_us(100); /* what was on its way natively has come */
 		gone = pairs[0][0];
