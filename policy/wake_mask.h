@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * mask: a thread whose waits say nothing but "writable", again and again, and who uses none of it,
- * is kept in its next waits with EPOLLOUT taken out of these registrations (shim/mask.c). It is the
+ * is kept in its next waits for whatever else the set may tell (shim/mask.c). It is the
  * stretch of wake.h with other numbers: the wait doubles from WAKE_STRETCH_US to the user's bound,
  * any event ends it, and a host that does something after such a wait that brought nothing else has
  * shown that it needs the armed EPOLLOUT as its clock: twice as many idle out-rounds next time.
@@ -18,7 +18,8 @@
 /*
  * A round takes some 0.5 us and each of its events 0.16 more: the need is one of time, so a round
  * counts as another one per three events. 256 of one event are a sixth of a millisecond of spinning
- * before a treated run, less than what a treated wait may keep from a host. Who leaves EPOLLOUT armed for the rest of a response
+ * before a treated run, less than what a treated wait may keep from a host. Who leaves EPOLLOUT
+ * armed for the rest of a response
  * uses it within one round.
  */
 #define WAKE_MASK_AFTER	 256

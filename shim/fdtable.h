@@ -155,6 +155,14 @@ static inline int fdrec_is_current(const struct fdrec *rec)
 	return load_relaxed(&rec->tag) >> 4 == fd_tags.epoch;
 }
 
+/* The record of an epoll set that we saw made, or NULL. */
+static inline struct fdrec *fdtable_find_set(int epfd)
+{
+	struct fdrec *set = fdtable_find(epfd);
+
+	return set && fdrec_is_current(set) && fdrec_kind(set) == FD_EPOLL ? set : NULL;
+}
+
 /* Nothing to see here: the wrapper makes the real call its last act (a jump). */
 static inline int fdrec_is_ignored(const struct fdrec *rec)
 {

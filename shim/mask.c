@@ -65,16 +65,9 @@ COLD void mask_stalled_slow(const struct fdrec *rec)
 		restore((struct masked_which){ .fd = -1, .epfd = -1, .cookie = rec->cookie });
 }
 
-static struct fdrec *find_set(int epfd)
-{
-	struct fdrec *set = fdtable_find(epfd);
-
-	return set && fdrec_is_current(set) && fdrec_kind(set) == FD_EPOLL ? set : NULL;
-}
-
 COLD void mask_before_wait_slow(int epfd)
 {
-	struct fdrec *set = find_set(epfd);
+	struct fdrec *set = fdtable_find_set(epfd);
 
 	/* A number we know nothing of may be another of any set (dup). */
 	if (restore((struct masked_which){ .fd = -1, .epfd = epfd, .is_all = !set }) && set &&
@@ -97,7 +90,7 @@ COLD int mask_put_back(void)
 /* Only a set that this process made since it last forked, for which this thread alone waits. */
 static int may_treat(int epfd)
 {
-	const struct fdrec *set = find_set(epfd);
+	const struct fdrec *set = fdtable_find_set(epfd);
 
 	return set && load_relaxed(&set->user) == thread_self.id && !set->is_shared_set &&
 	       !epoll_set_is_foreign(epfd) &&
@@ -194,7 +187,7 @@ static uint64_t wait_masked(const struct mask_wait *w, struct thread_context *co
 		t.tv_nsec = (long)w->timeout_ns;
 	r = sys_call(SYS_ppoll, polled->fds, polled->count, &t, w->signals, 8, 0);
 	now = sys_now();
-	rec = find_set(w->epfd);
+	rec = fdtable_find_set(w->epfd);
 	if (sys_is_refusal(r))
 		stats_refused(&is_refused);
 	if (r == -EINTR)
@@ -264,7 +257,7 @@ static int hold(const struct mask_wait *w, int *returned)
 	if (!is_masked && r > 0 && polled_is_told(&polled))
 		context->mask.told_max = w->max;
 	/* Another thread has changed the set, and may free what its events point to. */
-	if (!is_masked && polled_is_doubtful(find_set(w->epfd)))
+	if (!is_masked && polled_is_doubtful(fdtable_find_set(w->epfd)))
 		is_intact = 0;
 	context->mask.cpu_ns = cpu_ns();
 	if (wake_mask_paid(&context->mask.wake, context->mask.cpu_ns - cpu, woken - masked,
@@ -325,7 +318,7 @@ COLD void mask_returned(int epfd, struct epoll_row *row, uint64_t enter_ns, uint
 			const struct epoll_event *events, int returned)
 {
 	struct thread_context *context = thread_self.context;
-	struct fdrec *set = find_set(epfd);
+	struct fdrec *set = fdtable_find_set(epfd);
 	uint64_t io_calls = thread_io_calls();
 	enum idle_out_before before;
 	int is_alone;

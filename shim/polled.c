@@ -12,13 +12,6 @@
 _Static_assert(EPOLLIN == POLLIN && EPOLLPRI == POLLPRI && EPOLLOUT == POLLOUT &&
 		       EPOLLRDHUP == POLLRDHUP, "epoll's bits are poll's");
 
-static struct fdrec *find_set(int epfd)
-{
-	struct fdrec *set = fdtable_find(epfd);
-
-	return set && fdrec_is_current(set) && fdrec_kind(set) == FD_EPOLL ? set : NULL;
-}
-
 COLD void polled_doubt(struct fdrec *set)
 {
 	if (set && fdrec_kind(set) == FD_EPOLL)
@@ -36,7 +29,7 @@ static void note_thread(struct fdrec *set)
 
 void polled_joined(int epfd, const struct fdrec *rec)
 {
-	struct fdrec *set = find_set(epfd);
+	struct fdrec *set = fdtable_find_set(epfd);
 
 	if (!set)
 		return;
@@ -47,7 +40,7 @@ void polled_joined(int epfd, const struct fdrec *rec)
 
 void polled_left(int epfd, struct fdrec *rec)
 {
-	struct fdrec *set = find_set(epfd);
+	struct fdrec *set = fdtable_find_set(epfd);
 
 	if (set)
 		note_thread(set);
@@ -93,7 +86,7 @@ static int is_own(const struct fdrec *rec)
 
 int polled_collect(struct polled *p, const struct mask_wait *w, int n)
 {
-	struct fdrec *set = find_set(w->epfd);
+	struct fdrec *set = fdtable_find_set(w->epfd);
 	uint8_t place[POLLED_NUMBER]; /* of members only */
 	unsigned outs = 0;
 
