@@ -22,7 +22,7 @@
 #include "fdtable.h"
 
 #define POLLED_MAX 96	   /* registrations of a set: 64 sockets with EPOLLOUT, and others */
-#define POLLED_NUMBER 1024 /* descriptors are looked for below; that takes 2 to 4 us */
+#define POLLED_NUMBER 1024 /* descriptors are looked for below */
 
 struct mask_wait;
 
