@@ -107,12 +107,12 @@ enum wake_verdict wake_listener_look(struct wake_listener *l, int is_forced)
 }
 
 void wake_stretch_step(struct wake_stretch *s, enum wake_poll was, uint32_t after,
-		       uint32_t asked_us, uint32_t max_us)
+		       uint32_t weight, uint32_t asked_us, uint32_t max_us)
 {
 	uint32_t need = s->need ? s->need : after;
 
 	if (was == WAKE_POLL_IDLE) {
-		s->idles += 1 + asked_us / WAKE_STRETCH_POLL_US;
+		s->idles += weight;
 		if (s->idles >= need)
 			s->us = s->us ? s->us * 2 : WAKE_STRETCH_US + 2 * asked_us;
 		if (s->idles >= need + WAKE_STRETCH_TRUST)
@@ -133,5 +133,6 @@ void wake_stretch_step(struct wake_stretch *s, enum wake_poll was, uint32_t afte
 void wake_stretch_wait(struct wake_stretch *s, enum wake_poll was, uint32_t asked_us,
 		       uint32_t max_us)
 {
-	wake_stretch_step(s, was, WAKE_STRETCH_AFTER, asked_us, max_us);
+	wake_stretch_step(s, was, WAKE_STRETCH_AFTER, 1 + asked_us / WAKE_STRETCH_POLL_US, asked_us,
+			  max_us);
 }

@@ -131,8 +131,9 @@ enum wake_poll { WAKE_POLL_IDLE, WAKE_POLL_EVENTS, WAKE_POLL_WORK };
 void wake_stretch_wait(struct wake_stretch *stretch, enum wake_poll was, uint32_t asked_us,
 		       uint32_t max_us);
 
-/* The same with another number of idle polls before the first (wake_mask.h). */
+/* The same with another number of idle polls before the first (wake_mask.h), an idle one
+ * counting as `weight` of them. */
 void wake_stretch_step(struct wake_stretch *stretch, enum wake_poll was, uint32_t after,
-		       uint32_t asked_us, uint32_t max_us);
+		       uint32_t weight, uint32_t asked_us, uint32_t max_us);
 
 #endif

@@ -6,6 +6,7 @@
 #include "fdlock.h"
 #include "guard.h"
 #include "masked.h"
+#include "polled.h"
 #include "socket.h"
 #include "sys.h"
 #include "thread.h"
@@ -47,8 +48,10 @@ void epoll_registered(int epfd, int op, int fd, const struct epoll_event *event)
 	struct fdrec *rec = fdtable_get(fd);
 	struct guard g = guard_enter();
 
-	if (!rec)
+	if (!rec) {
+		polled_doubt(fdtable_find(epfd));
 		goto out;
+	}
 	if (stats_has_begun()) {
 		struct epoll_row *row = epoll_row_of(epfd);
 
@@ -60,11 +63,11 @@ void epoll_registered(int epfd, int op, int fd, const struct epoll_event *event)
 	/* The host has dealt with the socket's last event: it was not for nothing. */
 	store_relaxed(&rec->pending, 0);
 	if (op == EPOLL_CTL_DEL) {
-		if (load_relaxed(&rec->epoll_fd) == epfd)
-			store_relaxed(&rec->epoll_fd, -1);
+		polled_left(epfd, rec);
 		socket_doubt(fd);
 		goto out;
 	}
+	polled_joined(epfd, rec);
 	epoll_map_note(epfd, fd, event->data.u64);
 	store_relaxed(&rec->epoll_mask, event->events);
 	/* A registered number that was a file before may be a socket by now. */
@@ -86,6 +89,7 @@ COLD void epoll_set_unknown(int epfd, uint64_t data)
 
 	thread_add(TOTAL_UNKNOWN_EVENTS, 1);
 	count_add(&epoll_row_of(epfd)->unknown_events, 1);
+	polled_doubt(set);
 	if (!set || fdrec_kind(set) != FD_EPOLL || load_relaxed(&set->is_foreign) ||
 	    epoll_map_has_seen(epfd, data) || !fdrec_try_lock(set))
 		return;

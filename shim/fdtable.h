@@ -80,7 +80,14 @@ struct fdrec {
 		uint64_t suspect; /* FD_EPOLL: data of an event that no registration we saw has */
 	};
 	uint64_t budget_bytes;	 /* what this socket holds of the process's send-buffer budget */
-	uint64_t rwnd_limited_us, sndbuf_limited_us, busy_us; /* TCP_INFO at the last look */
+	union {
+		uint64_t rwnd_limited_us; /* as the two below: TCP_INFO at the last look */
+		struct { /* FD_EPOLL, polled.h */
+			uint32_t members;     /* registrations, by what we saw */
+			uint32_t is_unpolled; /* set once */
+		};
+	};
+	uint64_t sndbuf_limited_us, busy_us;
 	uint8_t has_lowat;   /* the host set TCP_NOTSENT_LOWAT */
 	uint8_t is_host_fixed; /* the host called setsockopt(SO_SNDBUF) itself */
 	uint8_t has_grown;   /* we have raised its buffer */
@@ -153,6 +160,14 @@ static inline enum fd_kind fdrec_kind(const struct fdrec *rec)
 static inline int fdrec_is_current(const struct fdrec *rec)
 {
 	return load_relaxed(&rec->tag) >> 4 == fd_tags.epoch;
+}
+
+/* The record of an epoll set that we saw made, or NULL. */
+static inline struct fdrec *fdtable_find_set(int epfd)
+{
+	struct fdrec *set = fdtable_find(epfd);
+
+	return set && fdrec_is_current(set) && fdrec_kind(set) == FD_EPOLL ? set : NULL;
 }
 
 /* Nothing to see here: the wrapper makes the real call its last act (a jump). */

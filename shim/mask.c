@@ -4,6 +4,7 @@
 #include "epoll_map.h"
 #include "epoll_set.h"
 #include "guard.h"
+#include "polled.h"
 #include "sys.h"
 #include "waste.h"
 #include "watch.h"
@@ -21,6 +22,9 @@ static uint8_t is_refused; /* a filter forbids what we need: off for the life of
 
 /* The kernel's time per event of a full set; an answer that took longer had to be waited for. */
 #define EVENT_NS 1000
+
+/* A file that is polled is not released: its FIN would wait for the end, and may 5 ms. */
+#define POLLED_US 4000
 
 /* Once waits have their full length, every so often is asked whether something was sent unseen. */
 #define SENT_EVERY 16
@@ -62,16 +66,9 @@ COLD void mask_stalled_slow(const struct fdrec *rec)
 		restore((struct masked_which){ .fd = -1, .epfd = -1, .cookie = rec->cookie });
 }
 
-static struct fdrec *find_set(int epfd)
-{
-	struct fdrec *set = fdtable_find(epfd);
-
-	return set && fdrec_is_current(set) && fdrec_kind(set) == FD_EPOLL ? set : NULL;
-}
-
 COLD void mask_before_wait_slow(int epfd)
 {
-	struct fdrec *set = find_set(epfd);
+	struct fdrec *set = fdtable_find_set(epfd);
 
 	/* A number we know nothing of may be another of any set (dup). */
 	if (restore((struct masked_which){ .fd = -1, .epfd = epfd, .is_all = !set }) && set &&
@@ -94,7 +91,7 @@ COLD int mask_put_back(void)
 /* Only a set that this process made since it last forked, for which this thread alone waits. */
 static int may_treat(int epfd)
 {
-	const struct fdrec *set = find_set(epfd);
+	const struct fdrec *set = fdtable_find_set(epfd);
 
 	return set && load_relaxed(&set->user) == thread_self.id && !set->is_shared_set &&
 	       !epoll_set_is_foreign(epfd) &&
@@ -146,13 +143,13 @@ static enum put put_on(const struct mask_wait *w, int *returned)
 }
 
 /* Bytes were sent since the thread's last treated wait, says the kernel; we saw no write. */
-static int was_used_unseen(struct thread_context *context)
+static int was_used_unseen(struct thread_context *context, const struct mask_wait *w, int polled)
 {
 	uint64_t before = context->mask.sent;
 
-	if (context->mask.wake.hold.us == max_us && context->mask.looks++ % SENT_EVERY)
+	if (before && context->mask.wake.hold.us == max_us && context->mask.looks++ % SENT_EVERY)
 		return 0;
-	context->mask.sent = masked_sent(thread_self.id);
+	context->mask.sent = polled ? polled_sent(w, polled) : masked_sent(thread_self.id);
 	if (!context->mask.sent)
 		stats_refused(&is_refused);
 	return !context->mask.sent || (before && before != context->mask.sent);
@@ -176,21 +173,22 @@ static uint64_t cpu_ns(void)
 	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
-/* Everything is masked: waits. Returns when it ended. */
+/* Nothing of these speaks of EPOLLOUT now: waits. Returns when it ended; *ret: as ppoll. */
 static uint64_t wait_masked(const struct mask_wait *w, struct thread_context *context,
-			    uint64_t began)
+			    struct polled *polled, uint64_t began, long *ret)
 {
-	struct pollfd set = { .fd = w->epfd, .events = POLLIN };
-	struct timespec t = { 0, (long)context->mask.wake.hold.us * 1000 };
+	int is_polled = polled->fds[0].fd != w->epfd;
+	uint32_t us = context->mask.wake.hold.us;
+	struct timespec t = { 0, (long)(is_polled && us > POLLED_US ? POLLED_US : us) * 1000 };
 	struct fdrec *rec;
 	uint64_t now;
 	long r;
 
 	if (w->timeout_ns > 0 && w->timeout_ns < t.tv_nsec)
 		t.tv_nsec = (long)w->timeout_ns;
-	r = sys_call(SYS_ppoll, &set, 1, &t, w->signals, 8, 0);
+	r = sys_call(SYS_ppoll, polled->fds, polled->count, &t, w->signals, 8, 0);
 	now = sys_now();
-	rec = find_set(w->epfd);
+	rec = fdtable_find_set(w->epfd);
 	if (sys_is_refusal(r))
 		stats_refused(&is_refused);
 	if (r == -EINTR)
@@ -199,40 +197,77 @@ static uint64_t wait_masked(const struct mask_wait *w, struct thread_context *co
 	thread_add(TOTAL_MASKED_NS, now - began);
 	if (rec) /* or another thread has closed it */
 		count_add(&rec->epoll->masked_waits, 1);
+	*ret = r;
 	return now;
+}
+
+/*
+ * Takes what the answer says out of the wait to come: *ret_polled is what to wait for. By the
+ * members' own numbers where the set is known; else by the set, with EPOLLOUT out of the
+ * registrations. *ret_is_masked: those are to be put back.
+ */
+static enum put take_out(const struct mask_wait *w, int *returned, struct polled *ret_polled,
+			 int *ret_is_masked)
+{
+	uint64_t signals;
+	enum put put;
+
+	*ret_is_masked = !polled_collect(ret_polled, w, *returned);
+	if (!*ret_is_masked)
+		return *returned <= HOLD_MAX ? PUT_ON : PUT_NOT;
+	ret_polled->count = 1;
+	ret_polled->fds[0] = (struct pollfd){ .fd = w->epfd, .events = POLLIN };
+	/* No handler runs before all is done: it may jump out, and in_force must be right. */
+	if (!watch_lock(&signals, 0))
+		return PUT_NOT;
+	put = put_on(w, returned);
+	watch_unlock(signals);
+	return put;
 }
 
 static int hold(const struct mask_wait *w, int *returned)
 {
 	struct thread_context *context = thread_self.context;
-	uint64_t began = sys_now(), masked, woken, cpu, signals;
+	uint64_t began = sys_now(), masked, woken, cpu;
+	int n = *returned, is_masked, is_intact = 1;
+	struct polled polled;
 	enum put put;
+	long r = 0;
 
 	/* The thread has done something meanwhile; or these events had to be waited for: they are
 	 * news. */
 	if (idle_out_before(&context->mask.out, w->epfd, thread_io_calls(), w->enter_ns) !=
 		    IDLE_OUT_UNUSED ||
-	    began - w->enter_ns >= WAKEUP_PAUSE_NS + (uint64_t)*returned * EVENT_NS ||
-	    !may_treat(w->epfd) || !watch_lock(&signals, 0))
+	    began - w->enter_ns >= WAKEUP_PAUSE_NS + (uint64_t)n * EVENT_NS ||
+	    !may_treat(w->epfd))
 		return 0;
 	cpu = cpu_ns();
-	/* No handler runs before all is done: it may jump out, and in_force must be right. */
-	put = put_on(w, returned);
-	watch_unlock(signals);
+	put = take_out(w, returned, &polled, &is_masked);
 	masked = woken = sys_now();
-	if (put == PUT_ON && !was_used_unseen(context)) {
+	if (put == PUT_ON && !was_used_unseen(context, w, is_masked ? 0 : n)) {
 		note_verdict(context, w->epfd, 1);
-		woken = wait_masked(w, context, masked);
+		woken = wait_masked(w, context, &polled, masked, &r);
 	} else {
-		wake_mask_wait(&context->mask.wake, WAKE_POLL_WORK, max_us);
+		wake_mask_wait(&context->mask.wake, WAKE_POLL_WORK, 0, max_us);
 	}
 	/* Another thread has needed a registration: leave them alone for some rounds. */
-	if (!mask_put_back())
+	if (is_masked && !mask_put_back()) {
+		is_intact = 0;
 		wake_mask_break(&context->mask.wake);
+	}
+	if (!is_masked && r > 0 && polled_is_told(&polled))
+		context->mask.told_max = w->max;
+	/* Another thread has changed the set, and may free what its events point to. */
+	if (!is_masked && polled_is_doubtful(fdtable_find_set(w->epfd)))
+		is_intact = 0;
 	context->mask.cpu_ns = cpu_ns();
 	if (wake_mask_paid(&context->mask.wake, context->mask.cpu_ns - cpu, woken - masked,
 			   is_forced))
 		note_verdict(context, w->epfd, 0);
+	/* Nothing has come and nothing was changed: what the host's call said is still so, as after
+	 * a preemption on its way back. Of a full array masked, the look has taken the place. */
+	if (!r && is_intact && (!is_masked || n < w->max))
+		return 0;
 	return put == PUT_ON;
 }
 
@@ -284,7 +319,7 @@ COLD void mask_returned(int epfd, struct epoll_row *row, uint64_t enter_ns, uint
 			const struct epoll_event *events, int returned, const void *site)
 {
 	struct thread_context *context = thread_self.context;
-	struct fdrec *set = find_set(epfd);
+	struct fdrec *set = fdtable_find_set(epfd);
 	uint64_t io_calls = thread_io_calls();
 	enum idle_out_before before;
 	int is_alone;
@@ -292,6 +327,10 @@ COLD void mask_returned(int epfd, struct epoll_row *row, uint64_t enter_ns, uint
 	if (!context || (!idle_out_is_alone(kinds) && !context->mask.out.return_ns))
 		return;
 	is_alone = is_plain_out(epfd, kinds, events, returned);
+	/* poll() found something and the set says nothing of it: another socket has the number. */
+	if (context->mask.told_max > returned && is_alone)
+		polled_doubt(set);
+	context->mask.told_max = 0;
 	before = idle_out_before(&context->mask.out, epfd, io_calls, enter_ns);
 	if (before == IDLE_OUT_USED && context->mask.wake.hold.us &&
 	    was_only_slow(context, io_calls))
@@ -303,11 +342,11 @@ COLD void mask_returned(int epfd, struct epoll_row *row, uint64_t enter_ns, uint
 	}
 	context->mask.site = site;
 	if (before == IDLE_OUT_USED)
-		wake_mask_wait(&context->mask.wake, WAKE_POLL_WORK, max_us);
+		wake_mask_wait(&context->mask.wake, WAKE_POLL_WORK, (unsigned)returned, max_us);
 	else if (!is_alone)
-		wake_mask_wait(&context->mask.wake, WAKE_POLL_EVENTS, max_us);
+		wake_mask_wait(&context->mask.wake, WAKE_POLL_EVENTS, (unsigned)returned, max_us);
 	else if (before == IDLE_OUT_UNUSED)
-		wake_mask_wait(&context->mask.wake, WAKE_POLL_IDLE, max_us);
+		wake_mask_wait(&context->mask.wake, WAKE_POLL_IDLE, (unsigned)returned, max_us);
 	else
 		wake_mask_break(&context->mask.wake);
 	if (!context->mask.wake.hold.us)

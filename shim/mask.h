@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Waits that say nothing but EPOLLOUT to a thread with nothing to write are kept waiting a little
- * inside the call (policy/wake_mask.h decides how long), with EPOLLOUT taken out of those
- * registrations for just that time: whenever this thread runs the host's code, they are the host's.
+ * inside the call (policy/wake_mask.h decides how long): by the members' own numbers where all are
+ * known (polled.h), which changes nothing; else with EPOLLOUT taken out of those registrations for
+ * just that time: whenever this thread runs the host's code, they are the host's.
  *
  *	the host's own call -> EPOLLOUT alone -> MOD each without it -> ppoll of the set -> MOD each
  *	back -> the host's own call once more, with what is left of its time

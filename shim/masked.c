@@ -106,19 +106,27 @@ static int is_lawful(const struct fdrec *rec, int epfd, uint64_t data)
 	       wake_may_be_masked(load_relaxed(&rec->epoll_mask));
 }
 
+struct fdrec *masked_find(int epfd, uint64_t data)
+{
+	int fd = epoll_map_number(epfd, data);
+	struct fdrec *rec = fdtable_find(fd);
+
+	if (!rec)
+		return NULL;
+	socket_resolve(fd, rec); /* a copy's number: not asked yet what it is */
+	return is_lawful(rec, epfd, data) ? rec : NULL;
+}
+
 int masked_add(int epfd, uint64_t data)
 {
 	int fd = epoll_map_number(epfd, data);
-	struct fdrec *rec = fdtable_find(fd), *set = fdtable_find(epfd);
+	struct fdrec *rec = masked_find(epfd, data), *set = fdtable_find(epfd);
 	struct masked *m = entries;
 	long r;
 
 	while (m < entries + MASKED_COUNT && m->thread)
 		m++;
 	if (m == entries + MASKED_COUNT || !rec || !set)
-		return -EAGAIN;
-	socket_resolve(fd, rec); /* a copy's number: not asked yet what it is */
-	if (!is_lawful(rec, epfd, data))
 		return -EAGAIN;
 	*m = (struct masked){ .cookie = sys_cookie(fd),
 			      .data = data,
@@ -156,18 +164,25 @@ static int ask_sent(int fd, uint64_t *ret_bytes)
 	return 0;
 }
 
+int masked_sent_add(int fd, uint64_t key, uint64_t *sum)
+{
+	uint64_t bytes;
+
+	if (ask_sent(fd, &bytes) < 0)
+		return 0;
+	*sum += (bytes + 1) * (key * 2 + 1);
+	return 1;
+}
+
 uint64_t masked_sent(uint32_t thread)
 {
-	uint64_t sum = 1, bytes;
+	uint64_t sum = 1;
 
 	for (uint32_t i = 0; i < load_relaxed(&end); i++) {
 		const struct masked *m = &entries[i];
 
-		if (load_relaxed(&m->thread) != thread)
-			continue;
-		if (ask_sent(m->fd, &bytes) < 0)
+		if (load_relaxed(&m->thread) == thread && !masked_sent_add(m->fd, m->cookie, &sum))
 			return 0;
-		sum += (bytes + 1) * (m->cookie * 2 + 1);
 	}
 	return sum | 1ull << 63;
 }

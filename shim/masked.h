@@ -37,11 +37,18 @@ uint32_t masked_restore(struct masked_which which);
  */
 int masked_add(int epfd, uint64_t data);
 
+/* The record of the socket that the set's event with this data is about, if it may be treated: a TCP
+ * socket we know, that has room, by a registration as we saw it. Or NULL. */
+struct fdrec *masked_find(int epfd, uint64_t data);
+
 /*
  * What the masked sockets of the thread have been given to send so far, in one number that is the
  * same only if it is the same for each. 0: it cannot be told. TCP, Linux 4.19.
  */
 uint64_t masked_sent(uint32_t thread);
+
+/* One socket of such a number; key: something of its own. 0: it cannot be told. */
+int masked_sent_add(int fd, uint64_t key, uint64_t *sum);
 
 /* Before a fork: no set made so far is treated again. In the child: nothing is in force. */
 void masked_forking(void);

@@ -6,6 +6,7 @@
 #include "fdlock.h"
 #include "guard.h"
 #include "mask.h"
+#include "polled.h"
 #include "retry.h"
 #include "sys.h"
 
@@ -44,6 +45,8 @@ struct fdrec *socket_closing(int fd)
 		 * child comes here too: its parent's retry on the same number ends, which is legal.) */
 		retry_closing(rec);
 		close_masked(fd);
+		if (load_relaxed(&rec->epoll_fd) >= 0 && !is_foreign_process())
+			polled_left(load_relaxed(&rec->epoll_fd), rec);
 		return rec;
 	}
 	g = guard_enter();
@@ -56,6 +59,7 @@ struct fdrec *socket_closing(int fd)
 			exclusive_closing(fd, kind);
 		retry_closing(rec);
 		close_masked(fd);
+		polled_left(load_relaxed(&rec->epoll_fd), rec);
 		forget(rec);
 	}
 	guard_leave(g);

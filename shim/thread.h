@@ -51,6 +51,7 @@ struct thread_context {
 		uint32_t looks;
 		uint32_t in_force; /* registrations masked: it is inside a treated wait, or has left it by a jump */
 		const void *site;  /* where the wait before was called */
+		int told_max;	   /* a polled wait ended; the set has to tell of it in so many events */
 		int is_noted;	   /* the statistics say that it is treated */
 	} mask;
 	struct { /* of waste.h */

@@ -2,7 +2,7 @@
 /*
  * Hosts that leave EPOLLOUT armed with nothing to write, and what may not be kept from them. The
  * thread that waits is the main one; what other threads do meanwhile is in ct_mask_others.c, who is
- *left alone in ct_mask_alone.c. ct_mask SCENARIO [ARGUMENT]
+ * left alone in ct_mask_alone.c. ct_mask SCENARIO [ARGUMENT [change]]
  */
 #include "ct_mask.h"
 
@@ -311,5 +311,6 @@ int main(int argc, char **argv)
 {
 	filter_from_environment();
 	argument = argc > 2 ? atoi(argv[2]) : 0;
+	must_change = argc > 3;
 	return run_scenario(scenarios, argc, argv);
 }

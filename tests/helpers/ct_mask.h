@@ -10,6 +10,7 @@
 #include "ct_filter.h"
 
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 
 #define BOTH (EPOLLIN | EPOLLOUT)
 #define FDS  256
@@ -17,6 +18,9 @@
 static int epfd;
 static struct epoll_event events[64];
 static int max_events = 64, timeout_ms = -1;
+
+/* The set holds what poll() would tell of otherwise: so its registrations are what is changed. */
+static int must_change;
 
 /* What this program has registered: by set and descriptor. */
 static struct {
@@ -168,6 +172,8 @@ CT void prepare(int sockets, uint32_t mask)
 		tcp_pair(0, pairs[i]);
 		ctl(epfd, EPOLL_CTL_ADD, pairs[i][0], mask);
 	}
+	if (must_change)
+		ctl(epfd, EPOLL_CTL_ADD, eventfd(0, EFD_CLOEXEC), EPOLLIN | EPOLLET);
 }
 
 CT pthread_t begin(void *(*run)(void *))

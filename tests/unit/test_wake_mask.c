@@ -33,7 +33,7 @@ static void registrations_that_a_mod_would_change_are_left_alone(void **unused)
 static uint32_t waits(struct wake_mask *m, unsigned n, enum wake_poll was)
 {
 	while (n--)
-		wake_mask_wait(m, was, 500);
+		wake_mask_wait(m, was, 1, 500);
 	return m->hold.us;
 }
 
@@ -64,7 +64,7 @@ static void waits_grow_up_to_the_bound_and_an_event_ends_them(void **unused)
 	assert_int_equal(waits(&m, 1, WAKE_POLL_EVENTS), 0);
 	/* Only events have ended it: the next comes sooner. */
 	assert_int_equal(waits(&m, WAKE_MASK_AFTER / 2 - 1, WAKE_POLL_IDLE), 0);
-	assert_int_equal(waits(&m, 1, WAKE_POLL_IDLE), WAKE_STRETCH_US);
+	assert_int_equal(waits(&m, 1, WAKE_POLL_IDLE), 500);
 }
 
 static void host_that_uses_writable_as_its_clock_is_left_alone_longer(void **unused)
@@ -97,6 +97,35 @@ static int paid(struct wake_mask *m, unsigned windows, uint64_t cost_ns, uint64_
 	for (unsigned i = 0; i < windows * WAKE_MASK_WINDOW; i++)
 		is_withdrawn |= wake_mask_paid(m, cost_ns, held_ns, is_forced);
 	return is_withdrawn;
+}
+
+static void rounds_of_many_events_count_as_more(void **unused)
+{
+	struct wake_mask m = { 0 };
+	unsigned n = 0;
+
+	(void)unused;
+	do {
+		wake_mask_wait(&m, WAKE_POLL_IDLE, 64, 500);
+		n++;
+	} while (!m.hold.us);
+	assert_in_range(n, WAKE_MASK_AFTER / 30, WAKE_MASK_AFTER / 15);
+}
+
+static void run_that_an_event_ended_goes_on_as_long_as_it_was(void **unused)
+{
+	struct wake_mask m = { 0 };
+
+	(void)unused;
+	waits(&m, WAKE_MASK_AFTER + 3, WAKE_POLL_IDLE);
+	assert_int_equal(m.hold.us, 160);
+	waits(&m, 1, WAKE_POLL_EVENTS);
+	assert_int_equal(waits(&m, WAKE_MASK_AFTER / 2, WAKE_POLL_IDLE), 160);
+	assert_int_equal(waits(&m, 1, WAKE_POLL_IDLE), 320);
+	/* A doubt: from the beginning, and later. */
+	waits(&m, 1, WAKE_POLL_WORK);
+	assert_int_equal(waits(&m, WAKE_MASK_AFTER - 1, WAKE_POLL_IDLE), 0);
+	assert_int_equal(waits(&m, 1, WAKE_POLL_IDLE), WAKE_STRETCH_US);
 }
 
 static void treatment_that_costs_too_much_is_withdrawn_for_long(void **unused)
@@ -148,6 +177,8 @@ int main(void)
 		cmocka_unit_test(few_rounds_are_not_treated),
 		cmocka_unit_test(waits_grow_up_to_the_bound_and_an_event_ends_them),
 		cmocka_unit_test(host_that_uses_writable_as_its_clock_is_left_alone_longer),
+		cmocka_unit_test(rounds_of_many_events_count_as_more),
+		cmocka_unit_test(run_that_an_event_ended_goes_on_as_long_as_it_was),
 		cmocka_unit_test(treatment_that_costs_too_much_is_withdrawn_for_long),
 		cmocka_unit_test(one_slow_wait_withdraws_nothing),
 		cmocka_unit_test(events_that_always_cut_it_short_withdraw_it),

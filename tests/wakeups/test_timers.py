@@ -9,7 +9,7 @@ each of these the smallest of all rounds. Noise (two cores, other work) only eve
 which a loop ran undisturbed shows what the library itself adds, and what it adds is in every round.
 So a further round may clear a loop, and never hides a delay.
 
-BOUND_US is half of the delay to be caught, 500 us (the default of stretch_max_us). A loop under the
+BOUND_US is half of the delay to be caught, 500 us (half the default of stretch_max_us). A loop under the
 library is at its best native best + 500 us late if such a delay exists; that is over the bound as
 long as the native best is not itself disturbed by more than the other half. LOADED_US sees to
 that: a 1 ms loop takes 50 us (timer slack) + about 30. Above it, more rounds; in the end a skip.
