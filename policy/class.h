@@ -82,8 +82,8 @@ void class_tripped(struct class_memory *memory, uint64_t trip_ns);
 
 /*
  * turn 1: the connection's first response that is left to open its reader's window (policy.h);
- * 2: it has come to write more. Worth it only where connections are kept. The first CLASS_TRUSTED connections are believed to be: they
- * may all come before any of them has its second request.
+ * 2: it has come to write more. Worth it only where connections are kept. The first CLASS_TRUSTED
+ * connections are believed to be: they may all come before any of them has its second request.
  */
 #define CLASS_TRUSTED 128
 void class_opening(struct class_memory *memory, uint32_t turn);

@@ -247,6 +247,7 @@ static int hold(const struct mask_wait *w, int *returned)
 	if (put == PUT_ON && !was_used_unseen(context, w, is_masked ? 0 : n)) {
 		note_verdict(context, w->epfd, 1);
 		woken = wait_masked(w, context, &polled, masked, &r);
+		thread_add(TOTAL_POLLED_WAITS, !is_masked);
 	} else {
 		wake_mask_wait(&context->mask.wake, WAKE_POLL_WORK, 0, max_us);
 	}

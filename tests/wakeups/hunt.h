@@ -73,6 +73,7 @@ struct consumer_plan {
 struct plan {
 	uint64_t seed;
 	unsigned channels, sets, regs, consumers, producers;
+	uint8_t is_plain;    /* one thread, one set, all level-triggered */
 	uint8_t has_churner; /* a thread that changes registrations of sets made before */
 	uint16_t quiet_ms;   /* at the end nothing happens for so long */
 	uint8_t has_signals; /* a thread that sends SIGUSR1 */

@@ -66,6 +66,22 @@ static void plan_threads(void)
 	}
 }
 
+/*
+ * A plain reactor: one thread, one set, each descriptor registered once, level-triggered, and nobody
+ * changes that. Such a set the shim may know wholly, and then it waits by other means.
+ */
+static void plan_reactor(void)
+{
+	struct consumer_plan *c = &plan.consumer[plan.consumers++];
+
+	plan.set[plan.sets++] = (struct set_plan){ .inside = -1, .owner = -1 };
+	plan_consumer(c);
+	c->set = 0;
+	c->wait = (enum wait_kind)draw(EPOLL_PWAIT2 + 1);
+	c->room = 8;
+	c->is_churning = 0;
+}
+
 /* Processes: on a set of their own for inherited listeners, or on an inherited set. */
 static void plan_processes(void)
 {
@@ -162,6 +178,23 @@ static void plan_channel_at(unsigned n)
 			plan.reg[r].is_dup = !plan.reg[r - 1].is_dup;
 }
 
+static void register_plainly(void)
+{
+	unsigned kept = 0;
+
+	for (unsigned r = 0; r < plan.regs; r++) {
+		struct reg_plan *reg = &plan.reg[r];
+
+		if (r && reg->channel == plan.reg[r - 1].channel)
+			continue;
+		reg->style = LEVEL;
+		reg->is_dup = 0;
+		plan.reg[kept++] = *reg;
+	}
+	plan.regs = kept;
+	plan.channel[0].kind = TCP; /* to be left armed: see plan_answers() */
+}
+
 static unsigned regs_of(unsigned channel)
 {
 	unsigned n = 0;
@@ -204,10 +237,12 @@ static void plan_answers(void)
 		struct reg_plan *r = first_reg(n);
 
 		ch->is_single = regs_of(n) == 1 && !is_polled(n) && consumers_of(r->set) == 1;
-		if ((ch->kind != TCP && ch->kind != UNIX_PAIR) || !ch->is_single || one_in(3))
+		if ((ch->kind != TCP && ch->kind != UNIX_PAIR) || !ch->is_single)
+			continue;
+		if (one_in(3) && !(plan.is_plain && !n))
 			continue;
 		r->style = LEVEL;
-		ch->answer = one_in(2) ? ARMED : LEFT;
+		ch->answer = (plan.is_plain && !n) || one_in(2) ? LEFT : ARMED;
 		ch->is_handed = ch->answer == LEFT && one_in(2);
 	}
 }
@@ -262,11 +297,18 @@ void plan_make(uint64_t seed)
 	memset(&plan, 0, sizeof(plan));
 	plan.seed = seed;
 	cursor = chance(seed, 0x68756e74);
-	plan_threads();
-	plan_processes();
+	plan.is_plain = one_in(4);
+	if (plan.is_plain) {
+		plan_reactor();
+	} else {
+		plan_threads();
+		plan_processes();
+	}
 	plan.channels = 1 + draw(CHANNELS_MAX);
 	for (unsigned n = 0; n < plan.channels; n++)
 		plan_channel_at(n);
+	if (plan.is_plain)
+		register_plainly();
 	plan_polled();
 	/* Each process polls its own signals. */
 	for (unsigned c = 0; c < plan.consumers; c++)
@@ -280,7 +322,7 @@ void plan_make(uint64_t seed)
 		plan.is_process[p] = one_in(3);
 	for (unsigned n = 0; n < plan.channels; n++)
 		plan.channel[n].producer = (uint8_t)draw(plan.producers);
-	plan.has_churner = one_in(2);
+	plan.has_churner = !plan.is_plain && one_in(2);
 	plan.has_signals = one_in(3);
 	plan.quiet_ms = one_in(32) ? 400 : 0;
 }
@@ -329,6 +371,7 @@ void plan_describe(FILE *out)
 		if (plan.set[s].inside >= 0 || plan.set[s].owner >= 0)
 			fprintf(out, "# set %u: inside %d, of consumer %d\n", s, plan.set[s].inside,
 				plan.set[s].owner);
-	fprintf(out, "# %s%squiet for %u ms\n", plan.has_churner ? "a churner, " : "",
+	fprintf(out, "# %s%s%squiet for %u ms\n", plan.is_plain ? "a plain reactor, " : "",
+		plan.has_churner ? "a churner, " : "",
 		plan.has_signals ? "signals, " : "", plan.quiet_ms);
 }

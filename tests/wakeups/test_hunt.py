@@ -155,7 +155,7 @@ def soak(campaign):
 
 # What a policy counts when it acts; each must have, or the worlds prove nothing about it.
 ACTS = {"exclusive": ("exclusive_adds", "exclusive_turns", "mods_translated", "wakeups_passed_on"),
-        "stretch": ("stretched_polls",), "mask": ("masked_waits", "masks"),
+        "stretch": ("stretched_polls",), "mask": ("masked_waits", "masks", "polled_waits"),
         "gather": ("gathered_waits",)}
 ACT_SEEDS = 60
 
