@@ -296,8 +296,10 @@ void plan_make(uint64_t seed)
 {
 	memset(&plan, 0, sizeof(plan));
 	plan.seed = seed;
-	cursor = chance(seed, 0x68756e74);
+	/* By itself, so that the other worlds stay what they were when mutants were caught by them. */
+	cursor = chance(seed, 0x706c61696e);
 	plan.is_plain = one_in(4);
+	cursor = chance(seed, 0x68756e74);
 	if (plan.is_plain) {
 		plan_reactor();
 	} else {
