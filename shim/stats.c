@@ -44,11 +44,20 @@ static void wipe(void *row, size_t bytes)
 	memset(words + 2, 0, bytes - 2 * sizeof(*words));
 }
 
-/* Threads that ended out of our sight (raw clone, _exit of a thread) leave their rows behind. */
-static struct thread_row *claim_from_the_dead(void)
+/* Of a row that nobody else will touch: readers skip it, so nothing is counted twice. */
+static void give_back(struct thread_row *row)
 {
-	uint32_t count = stats.header->section[SECTION_THREADS].count;
+	for (unsigned t = 0; t < TOTAL_COUNT; t++)
+		stats_departed_add((enum total)t, row->total[t]);
+	wipe(row, sizeof(*row));
+	store_release(&row->state, ROW_FREE);
+}
+
+/* Threads that ended out of our sight (raw clone, _exit of a thread) leave their rows behind. */
+static uint32_t free_the_dead(uint32_t count)
+{
 	int pid = stats.header->pid;
+	uint32_t freed = 0;
 
 	for (uint32_t i = 0; i < count; i++) {
 		struct thread_row *row = &stats.threads[i];
@@ -57,21 +66,35 @@ static struct thread_row *claim_from_the_dead(void)
 		if (seen != ROW_OPEN || sys_call(SYS_tgkill, pid, row->tid, 0, 0, 0, 0) != -ESRCH ||
 		    !cas_acq_rel(&row->state, &seen, ROW_CLAIMED))
 			continue;
-		for (unsigned t = 0; t < TOTAL_COUNT; t++)
-			stats_departed_add((enum total)t, row->total[t]);
-		return row;
+		give_back(row);
+		freed++;
 	}
-	return NULL;
+	return freed;
+}
+
+/*
+ * One system call per row: where all live, only every so many threads that find no row look, so
+ * that each pays for one. (4096 threads, 256 rows: a million calls as they started.)
+ */
+static uint32_t may_free_the_dead(uint32_t count)
+{
+	static uint32_t refused;
+
+	if ((add_relaxed(&refused, 1) - 1) % count || !free_the_dead(count))
+		return 0;
+	store_relaxed(&refused, 0);
+	return 1;
 }
 
 struct thread_row *stats_claim_thread(int tid)
 {
 	struct stats_header *h = stats.header;
-	struct thread_row *row = claim(stats.threads, &h->section[SECTION_THREADS],
-				       &h->next_thread);
+	const struct section *section = &h->section[SECTION_THREADS];
+	struct thread_row *row = claim(stats.threads, section, &h->next_thread);
 
-	if (!row)
-		row = claim_from_the_dead();
+	if (!row && may_free_the_dead(section->count))
+		for (uint32_t n = 0; !row && n <= section->count / CLAIM_PROBES; n++)
+			row = claim(stats.threads, section, &h->next_thread);
 	if (!row) {
 		stats_global_add(GLOBAL_THREADS_UNTRACKED, 1);
 		return NULL;
@@ -85,11 +108,8 @@ struct thread_row *stats_claim_thread(int tid)
 
 void stats_release_thread(struct thread_row *row)
 {
-	store_release(&row->state, ROW_CLAIMED); /* readers skip it: nothing is counted twice */
-	for (unsigned t = 0; t < TOTAL_COUNT; t++)
-		stats_departed_add((enum total)t, row->total[t]);
-	wipe(row, sizeof(*row));
-	store_release(&row->state, ROW_FREE);
+	store_release(&row->state, ROW_CLAIMED);
+	give_back(row);
 }
 
 struct socket_row *stats_claim_socket(int fd, int *ret_is_own)

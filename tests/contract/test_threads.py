@@ -65,6 +65,31 @@ def min_stack():
         ct.check(len(os.listdir(place.dir)) < 50, "nothing was swept")
 
 
+@ct.case("threads_that_dropped_dead_leave_their_rows")
+def dead():
+    # 41 rows for 41 threads: all are taken when the first of the others comes.
+    r = ct.run("ct_threads", "dead", UNSPIN_STATS_THREADS=41).ok()
+    compare(r)
+    ct.check_equal(r.kept.globals["threads_untracked"], 0, "threads_untracked")
+
+
+@ct.case("threads_without_rows_cost_a_look_each")
+def looks():
+    ct.need_tool("strace")
+    with ct.Place() as place:
+        log, full = os.path.join(place.top, "log"), place.env(UNSPIN_STATS_THREADS=8)
+        argv = ["strace", "-f", "-e", "trace=tgkill", "-o", log]
+        for name in [n for n in full if n.startswith("UNSPIN_") or n == "LD_PRELOAD"]:
+            argv += ["-E", f"{name}={full.pop(name)}"]
+        r = ct.Run(place, [*argv, ct.helper("ct_threads"), "together"], full)
+        if "ptrace" in r.err.lower():
+            raise ct.Skip("ptrace is not allowed here")
+        r.ok()
+        calls = sum("tgkill(" in line for line in open(log))
+        # 150 threads, 8 rows; all of them looked at by each thread without one: more than 1100.
+        ct.check(8 <= calls <= 160, f"{calls} calls")
+
+
 @ct.case("threads_without_rows_are_said")
 def untracked():
     r = ct.run("ct_threads", "together", UNSPIN_STATS_THREADS=8).ok()

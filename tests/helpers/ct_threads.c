@@ -300,6 +300,44 @@ static void *rowless(void *unused)
 	return NULL;
 }
 
+/* The kernel's own exit: nobody tells the library. */
+static void *drops_dead(void *unused)
+{
+	(void)unused;
+	put(sink[0], 1);
+	pthread_barrier_wait(&barrier);
+	syscall(SYS_exit, 0);
+	return NULL;
+}
+
+static void *takes_its_row(void *unused)
+{
+	(void)unused;
+	put(sink[0], 1);
+	return NULL;
+}
+
+/* The rows of the dead, all of them, are found when they are needed. */
+static void dead(void)
+{
+	enum { ROWS = 40 }; /* with the main thread's one too many */
+	pthread_t threads[ROWS], thread;
+
+	make_sink();
+	pthread_barrier_init(&barrier, NULL, ROWS + 1);
+	for (int i = 0; i < ROWS; i++)
+		MUST(pthread_create(&threads[i], NULL, drops_dead, NULL) == 0);
+	pthread_barrier_wait(&barrier);
+	for (int i = 0; i < ROWS; i++)
+		MUST(pthread_join(threads[i], NULL) == 0);
+	for (int i = 0; i < ROWS; i++)
+		MUST(pthread_create(&thread, NULL, takes_its_row, NULL) == 0 &&
+		     pthread_join(thread, NULL) == 0);
+	expect("writes", 1 + 2 * ROWS);
+	expect("threads_started", 2 * ROWS);
+	expect("threads_ended", ROWS);
+}
+
 static void no_row(void)
 {
 	pthread_t threads[40], thread;
@@ -356,7 +394,7 @@ static void close_race(void)
 static const struct scenario scenarios[] = {
 	SCENARIO(min_stack), SCENARIO(sequence), SCENARIO(together),
 	SCENARIO(burst), SCENARIO(ends), SCENARIO(destructors), SCENARIO(before_sockets),
-	SCENARIO(detached), SCENARIO(no_row), SCENARIO(close_race), { NULL, NULL },
+	SCENARIO(detached), SCENARIO(no_row), SCENARIO(dead), SCENARIO(close_race), { NULL, NULL },
 };
 
 int main(int argc, char **argv)
