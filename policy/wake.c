@@ -106,6 +106,21 @@ enum wake_verdict wake_listener_look(struct wake_listener *l, int is_forced)
 	return (enum wake_verdict)l->verdict;
 }
 
+int wake_turn_is_due(struct wake_turn *t, uint32_t open)
+{
+	t->taken++;
+	if (t->open > open)
+		t->open = open;
+	return open - t->open >= WAKE_TURN || (t->taken >= WAKE_TURN && t->turns < WAKE_FIRST_TURNS);
+}
+
+void wake_turn_begin(struct wake_turn *t, uint32_t open)
+{
+	t->open = open;
+	t->taken = 0;
+	t->turns += t->turns < WAKE_FIRST_TURNS;
+}
+
 void wake_stretch_step(struct wake_stretch *s, enum wake_poll was, uint32_t after,
 		       uint32_t weight, uint32_t asked_us, uint32_t max_us)
 {

@@ -41,6 +41,11 @@ static void pass_on(const struct watch *w)
 		thread_add(TOTAL_WAKEUPS_PASSED_ON, 1);
 }
 
+static uint32_t accepted_now(void)
+{
+	return thread_self.context ? thread_self.context->accepted : 0;
+}
+
 /* DEL and ADD: the only way to and from EPOLLEXCLUSIVE. 0 or -errno. Lock held. */
 static long put(struct watch *w, int is_exclusive)
 {
@@ -50,7 +55,7 @@ static long put(struct watch *w, int is_exclusive)
 
 	if (r < 0)
 		return r;
-	w->taken = 0;
+	wake_turn_begin(&w->turn, accepted_now());
 	if (is_exclusive != w->is_exclusive)
 		w->sleeps = 0; /* those till now say nothing of what follows */
 	if (is_exclusive) {
@@ -338,6 +343,18 @@ static void count_event(struct watch *w, struct fdrec *rec, int is_useful)
 	wake_listener_look(w->listener, is_forced);
 }
 
+/* 1: its turn has come to go to the end of the queue. */
+static int note_accepted(struct watch *w, int fd)
+{
+	struct fdrec *rec = fdtable_find(fd);
+
+	if (rec && thread_self.context) {
+		rec->is_accepted = 1;
+		thread_self.context->accepted++;
+	}
+	return wake_turn_is_due(&w->turn, accepted_now());
+}
+
 /* Out of resources: natively the others had been woken, too, and one of them may have some. */
 static int is_inability(int error)
 {
@@ -359,14 +376,13 @@ int exclusive_accepted(int fd, struct fdrec *rec, int returned, int error)
 	is_unable = returned < 0 && is_inability(error);
 	if (had_event && !is_unable)
 		count_event(w, rec, returned >= 0);
-	if (returned >= 0)
-		w->taken++;
+	is_turn = returned >= 0 && note_accepted(w, returned);
 	is_wanted = load_relaxed(&w->listener->verdict) == WAKE_VERDICT_EXCLUSIVE &&
 		    may_be_exclusive(w);
 	/* A fresh edge is no repetition: an edge-triggered one stays as it was added. */
 	if (w->mask & EPOLLET)
 		is_wanted = w->is_exclusive;
-	is_turn = w->is_exclusive && w->taken >= WAKE_TURN && !(w->mask & EPOLLET);
+	is_turn &= w->is_exclusive && !(w->mask & EPOLLET);
 	if (likely(is_wanted == w->is_exclusive && !is_turn && !(is_unable && w->is_exclusive)))
 		return set;
 	/* Only after an event with the data that was registered: then that is still so. */

@@ -14,6 +14,7 @@
 #include "config.h"
 #include "fdtable.h"
 #include "guard.h"
+#include "thread.h"
 
 /* 1: listeners' registrations are followed. Set in the constructor, never with mode=observe. */
 extern HIDDEN int exclusive_is_on;
@@ -59,6 +60,15 @@ void exclusive_settle(int epfd, struct fdrec *rec);
  * it preceded, else -1.
  */
 int exclusive_accepted(int fd, struct fdrec *rec, int returned, int error);
+
+/* The host closes a connection. Of another thread's it is not known that this one had it. */
+static inline void exclusive_let_go(const struct fdrec *rec)
+{
+	struct thread_context *context = thread_self.context;
+
+	if (rec->is_accepted && context && context->accepted)
+		context->accepted--;
+}
 
 /* The listener or the set is about to be closed by the host, in this process. */
 void exclusive_closing(int fd, enum fd_kind kind);

@@ -105,7 +105,8 @@ struct fdrec {
 	struct stats_addr local; /* listener: handed to accepted sockets */
 	struct class_slot *class_slot; /* class of the response under way, or NULL (classes.h) */
 	uint32_t port;	  /* what its class is keyed by: policy/class.h */
-	uint32_t owes_error; /* to the host's next call: kept.h */
+	uint8_t owes_error;  /* to the host's next call: kept.h */
+	uint8_t is_accepted; /* in thread_context.accepted of the thread that accepted it */
 	/* Of retries (retry.h); from `retrying` on, fields survive the record's restart. */
 	uint32_t retrying;   /* calls that are being gone on with */
 	uint32_t sending;    /* of them, those between the check of a retry and the end of its send */

@@ -135,7 +135,7 @@ static void ask_what(int fd, struct fdrec *rec)
 		     kind_of(domain, protocol));
 	rec->cookie = sys_cookie(fd);
 	rec->socket->cookie = rec->cookie;
-	rec->owes_error = (uint32_t)kept_has(rec->cookie); /* a dup of a socket we know */
+	rec->owes_error = (uint8_t)kept_has(rec->cookie); /* a dup of a socket we know */
 }
 
 /* Asks the kernel what the descriptor is. Lock held. */

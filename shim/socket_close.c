@@ -57,6 +57,7 @@ struct fdrec *socket_closing(int fd)
 
 		if (exclusive_is_on && (kind == FD_LISTENER || kind == FD_EPOLL))
 			exclusive_closing(fd, kind);
+		exclusive_let_go(rec);
 		retry_closing(rec);
 		close_masked(fd);
 		polled_left(load_relaxed(&rec->epoll_fd), rec);

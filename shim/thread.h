@@ -62,6 +62,7 @@ struct thread_context {
 	uint32_t clocked_waits; /* how many more waits to take the time of: set at a stall */
 	uint32_t outs;
 	uint32_t spin_score;	/* episodes since the thread last yielded after a stall */
+	uint32_t accepted;	/* connections it has accepted and not closed: of exclusive.h */
 	uint32_t has_yielded;	/* it has waited after a stall and come back, some time */
 	struct fdrec *entered;	/* entry_begin(): the outermost call at work; NULL: none */
 	uint64_t blocked_ns, blocked_turn; /* waited inside calls in the turn that began at wait no. */

@@ -27,7 +27,7 @@ struct watch {
 	struct wake_watcher *seat;	/* there; NULL: all are taken */
 	uint32_t mask;	 /* the host's */
 	uint32_t thread; /* id of the thread that registered it, later of the one that waits for it */
-	uint32_t taken;	 /* connections accepted since it last went to the queue's end */
+	struct wake_turn turn;
 	uint32_t events; /* given to the thread */
 	uint64_t sleeps, waits; /* of the thread, when they were last compared */
 	uint8_t is_pending;   /* the thread was given an event and has not accepted since */

@@ -44,6 +44,8 @@ static uint32_t sleeps_of(pid_t pid)
 	return n;
 }
 
+static int keeps; /* the connections stay open */
+
 static void work(int me)
 {
 	int set = epoll_create1(0);
@@ -60,7 +62,7 @@ static void work(int me)
 		if (fd < 0)
 			continue;
 		board[me].accepts++;
-		MUST(write(fd, "x", 1) == 1 && close(fd) == 0);
+		MUST(write(fd, "x", 1) == 1 && (keeps || close(fd) == 0));
 	}
 }
 
@@ -107,8 +109,8 @@ static void herd(void)
 	pid_t pids[WORKERS];
 
 	start(pids, WORKERS, work);
-	for (int i = 0; i < 300; i++) {
-		if (i == 100)
+	for (int i = 0; i < 600; i++) {
+		if (i == 400)
 			for (int w = 0; w < WORKERS; w++) {
 				before += sleeps_of(pids[w]);
 				board[w].accepts = 0;
@@ -125,6 +127,12 @@ static void herd(void)
 	fact("most", most);
 	fact("pids", (uint64_t)pids[0]);
 	stop(pids, WORKERS);
+}
+
+static void herd_kept(void)
+{
+	keeps = 1;
+	herd();
 }
 
 /* All but the last run when nobody else wants to: woken each time, they never see a connection. */
@@ -225,7 +233,7 @@ static void ignores(void) { favourite("ignores"); }
 static void has_no_descriptors(void) { favourite("has_no_descriptors"); }
 
 static const struct scenario scenarios[] = {
-	SCENARIO(herd), SCENARIO(quickest), SCENARIO(unregisters), SCENARIO(disarms), SCENARIO(closes),
+	SCENARIO(herd), SCENARIO(herd_kept), SCENARIO(quickest), SCENARIO(unregisters), SCENARIO(disarms), SCENARIO(closes),
 	SCENARIO(closes_set), SCENARIO(ignores), SCENARIO(has_no_descriptors), { NULL, NULL },
 };
 

@@ -168,6 +168,33 @@ static void forced_needs_a_second_set_and_nothing_else(void **unused)
 	assert_int_equal(wake_listener_look(&l, 1), WAKE_VERDICT_EXCLUSIVE);
 }
 
+static void turns_go_by_connections_that_stay(void **unused)
+{
+	struct wake_turn t = { 0 };
+	unsigned turns = 0, open = 0;
+
+	(void)unused;
+	/* Short ones: a turn every WAKE_TURN at first, then none. */
+	for (int i = 0; i < 1000; i++)
+		if (wake_turn_is_due(&t, 1)) {
+			turns++;
+			wake_turn_begin(&t, 1);
+		}
+	assert_int_equal(turns, WAKE_FIRST_TURNS);
+	for (int i = 1; i <= 10 * WAKE_TURN; i++) {
+		int is_due = wake_turn_is_due(&t, ++open);
+
+		assert_int_equal(is_due, i > 1 && i % WAKE_TURN == 1);
+		if (is_due)
+			wake_turn_begin(&t, open);
+	}
+	/* Half of them were closed: only what comes beyond what is left counts. */
+	open /= 2;
+	for (int i = 1; i < WAKE_TURN; i++)
+		assert_false(wake_turn_is_due(&t, open + 1));
+	assert_true(wake_turn_is_due(&t, open + 1 + WAKE_TURN));
+}
+
 /* Connections of which a watcher hears nothing; it uses so much for each. */
 static uint64_t slept_through(struct wake_watcher *w, struct wake_listener *l, unsigned n,
 			      uint64_t each_ns)
@@ -350,6 +377,7 @@ int main(void)
 		cmocka_unit_test(treatment_that_pays_is_kept),
 		cmocka_unit_test(treatment_that_does_not_pay_is_withdrawn_and_tried_again_much_later),
 		cmocka_unit_test(forced_needs_a_second_set_and_nothing_else),
+		cmocka_unit_test(turns_go_by_connections_that_stay),
 		cmocka_unit_test(one_bad_window_is_not_enough),
 		cmocka_unit_test(share_too_small_for_a_treatment_is_no_reason_against_one),
 		cmocka_unit_test(window_judged_by_two_processes_is_one),
