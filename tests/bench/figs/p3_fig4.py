@@ -32,4 +32,4 @@ FIGURE = Figure(
 seda has 1024 places before each stage; of 4096 connections it sheds the rest (503, or the connection
 is closed before the last stage), and only answers count here. A refused client asks again at once,
 each time at the price of a parse: where the rate of answers falls at 4096, CPU per answer says how
-much of it is that. With think times it is not so: see 2-fig7.""")
+much of it is that. With think times it is not so: see 2-fig7. For 4096 threads with the shim see 3-fig2.""")

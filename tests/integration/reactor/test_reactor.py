@@ -7,6 +7,7 @@ refusals, and to go when told to. Without the shim: it must run without.
 
 import json
 import os
+import resource
 import signal
 import socket
 import sys
@@ -41,6 +42,8 @@ HOW = {
 }
 
 SIZES = (0, 1, 100, 16 << 10, 1 << 20, 8 << 20)
+MANY = 10000      # connections at once, as far as descriptors allow
+MANY_THREADS = 2000  # where each has a thread
 STOP_S = 1.0      # from SIGTERM to the end, connections open; 0.05 seen, 0.3 for symped_blocking
 ANSWER_S = 20     # for any answer
 SNDBUF = "131072"  # stalls on whatever is large; at 16 KB delayed ACKs make 8 MB take 5 s
@@ -338,6 +341,26 @@ def server_ends_at_once(how):
             client.close()
 
 
+def many_connections_are_kept_and_served(how):
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))  # the server's, too
+    count = min(hard - 200, MANY_THREADS if how.startswith("threads") else MANY)
+    with Server(how) as server:
+        clients = [server.dial() for _ in range(count)]
+        for i in range(0, count, 100):  # a batch is less than any queue holds
+            for client in clients[i:i + 100]:
+                client.ask("/bytes/100")
+            for client in clients[i:i + 100]:
+                check_bytes(client.answer(), 100)
+        stats = server.stats()
+        equal("accepts, closes", (stats["accepts"], stats["closes"]), (count + 1, 0))
+        for client in clients:
+            client.close()
+        wait_until("all to be closed", lambda: server.stats()["closes"] > count)
+        seconds = server.stop()
+        true("took %.2f s" % seconds, seconds < STOP_S)
+
+
 def seda_sheds_what_its_queues_do_not_hold():
     """One thread for work that takes long, and a queue of one: most of a burst is refused."""
     with Server("seda", "--threads", "1", "--queue", "1", "--work", "50") as server:
@@ -440,7 +463,7 @@ for how in HOW:
     for case in (every_byte_is_right, slow_reader_gets_every_byte_and_others_are_served,
                  pipelined_requests_are_answered_in_turn, connection_ends_when_asked_to,
                  bad_request_is_refused_and_hurts_nobody, files_are_served_and_nothing_else,
-                 stats_add_up, server_ends_at_once):
+                 stats_add_up, server_ends_at_once, many_connections_are_kept_and_served):
         suite.run("%s_%s" % (how, case.__name__), case, how)
 for case in (seda_sheds_what_its_queues_do_not_hold, seda_gets_threads_when_queues_are_long,
              shared_cache_is_filled_once, hybrid_corrects_a_wrong_guess, bad_option_is_named,
