@@ -68,8 +68,8 @@ enum wake_verdict { WAKE_VERDICT_LEAVE, WAKE_VERDICT_EXCLUSIVE, WAKE_VERDICT_WIT
 
 /*
  * A watcher that was given no event while connections came, and whose thread used at least that
- * much of a processor for each of them, was woken for them. A sleep and a wake-up cost several
- * times that (4 us on a virtual machine with Linux 6.18; over 1 us on the fastest machines).
+ * much of a processor for each of them, was woken for them. A wake-up in vain cost 3 to 12 us on a
+ * virtual machine with Linux 6.18; faster ones are to be seen as well.
  */
 #define WAKE_VAIN_NS 1000
 

@@ -19,8 +19,7 @@
  * A round takes some 0.5 us and each of its events 0.16 more: the need is one of time, so a round
  * counts as another one per three events. 256 of one event are a sixth of a millisecond of spinning
  * before a treated run, less than what a treated wait may keep from a host. Who leaves EPOLLOUT
- * armed for the rest of a response
- * uses it within one round.
+ * armed for the rest of a response uses it within one round.
  */
 #define WAKE_MASK_AFTER	 256
 #define WAKE_MASK_EVENTS 3 /* of a round: they take as long as another */

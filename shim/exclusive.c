@@ -338,8 +338,8 @@ static void count_event(struct watch *w, struct fdrec *rec, int is_useful)
 		add_relaxed(&w->listener->useful, 1);
 	if (!is_useful || vain)
 		add_relaxed(&w->listener->herds, vain + !is_useful);
-	if (wake_listener_asks(w->listener) && (vain = watch_others_vain(w)))
-		add_relaxed(&w->listener->vain, vain);
+	if (wake_listener_asks(w->listener))
+		add_relaxed(&w->listener->vain, watch_others_vain(w));
 	wake_listener_look(w->listener, is_forced);
 }
 

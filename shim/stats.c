@@ -54,10 +54,9 @@ static void give_back(struct thread_row *row)
 }
 
 /* Threads that ended out of our sight (raw clone, _exit of a thread) leave their rows behind. */
-static uint32_t free_the_dead(uint32_t count)
+static int free_the_dead(uint32_t count)
 {
-	int pid = stats.header->pid;
-	uint32_t freed = 0;
+	int pid = stats.header->pid, has_freed = 0;
 
 	for (uint32_t i = 0; i < count; i++) {
 		struct thread_row *row = &stats.threads[i];
@@ -67,16 +66,16 @@ static uint32_t free_the_dead(uint32_t count)
 		    !cas_acq_rel(&row->state, &seen, ROW_CLAIMED))
 			continue;
 		give_back(row);
-		freed++;
+		has_freed = 1;
 	}
-	return freed;
+	return has_freed;
 }
 
 /*
  * One system call per row: where all live, only every so many threads that find no row look, so
  * that each pays for one. (4096 threads, 256 rows: a million calls as they started.)
  */
-static uint32_t may_free_the_dead(uint32_t count)
+static int may_free_the_dead(uint32_t count)
 {
 	static uint32_t refused;
 

@@ -52,6 +52,20 @@ def case(name):
     return add
 
 
+def traced_calls(place, name, scenario, **settings):
+    """The system calls of a helper's scenario under the shim, by name, as strace saw them."""
+    log, full = os.path.join(place.top, "log"), place.env(**settings)
+    argv = ["strace", "-f", "-o", log]
+    for key in [k for k in full if k.startswith("UNSPIN_") or k == "LD_PRELOAD"]:
+        argv += ["-E", f"{key}={full.pop(key)}"]
+    r = Run(place, [*argv, helper(name), scenario], full)
+    if "ptrace" in r.err.lower():
+        raise Skip("ptrace is not allowed here")
+    r.ok()
+    with open(log) as lines:
+        return [line.split(None, 1)[1].split("(")[0] for line in lines]
+
+
 def main():
     """Runs every case (or those whose names contain an argument); 0, 1, or 77 for all skipped."""
     wanted = sys.argv[1:]

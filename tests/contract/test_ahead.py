@@ -165,17 +165,8 @@ def known_errno():
 def calls_between_marks(scenario, **settings):
     """System calls the traced scenario made between its two getppid calls, by name."""
     with ct.Place() as place:
-        log, full = os.path.join(place.top, "log"), place.env(**settings)
-        argv = ["strace", "-f", "-o", log]
-        for name in [n for n in full if n.startswith("UNSPIN_") or n == "LD_PRELOAD"]:
-            argv += ["-E", f"{name}={full.pop(name)}"]
-        r = ct.Run(place, [*argv, ct.helper("ct_ahead"), scenario], full)
-        if "ptrace" in r.err.lower():
-            raise ct.Skip("ptrace is not allowed here")
-        r.ok()
         calls, is_between = collections.Counter(), False
-        for line in open(log):
-            name = line.split(None, 1)[1].split("(")[0]
+        for name in ct.traced_calls(place, "ct_ahead", scenario, **settings):
             if name == "getppid":
                 is_between = not is_between
             elif is_between:

@@ -78,6 +78,14 @@ static void finish(pthread_t thread)
 	fact("late", (uint64_t)late);
 }
 
+static void hear_rings(void (*ring)(void))
+{
+	pthread_t thread = begin(hear);
+
+	ring_by(ring);
+	finish(thread);
+}
+
 static void ring_counter(void)
 {
 	uint64_t one = 1;
@@ -92,13 +100,9 @@ static void use_eventfd(void)
 
 static void member(void (*ring)(void))
 {
-	pthread_t thread;
-
 	prepare(3, BOTH);
 	ctl(epfd, EPOLL_CTL_ADD, in_of, EPOLLIN);
-	thread = begin(hear);
-	ring_by(ring);
-	finish(thread);
+	hear_rings(ring);
 	check_own(epfd, -1);
 }
 
@@ -135,15 +139,12 @@ static void tube(void)
 static void nested(void)
 {
 	int inner = epoll_create1(EPOLL_CLOEXEC);
-	pthread_t thread;
 
 	use_eventfd();
 	ctl(inner, EPOLL_CTL_ADD, in_of, EPOLLIN);
 	prepare(3, BOTH);
 	ctl(epfd, EPOLL_CTL_ADD, inner, EPOLLIN);
-	thread = begin(hear);
-	ring_by(ring_counter);
-	finish(thread);
+	hear_rings(ring_counter);
 }
 
 static void drain_full(void)
@@ -190,21 +191,17 @@ static void room(void)
 static void unseen(void)
 {
 	struct epoll_event event = { .events = EPOLLIN };
-	pthread_t thread;
 
 	use_eventfd();
 	prepare(3, BOTH);
 	event.data.u64 = 0x7700000000ull | (uint64_t)in_of;
 	MUST(syscall(SYS_epoll_ctl, epfd, EPOLL_CTL_ADD, in_of, &event) == 0);
-	thread = begin(hear);
-	ring_by(ring_counter);
-	finish(thread);
+	hear_rings(ring_counter);
 }
 
 /* Its number is closed, another one keeps it and its registration. */
 static void outlived(void)
 {
-	pthread_t thread;
 	int old;
 
 	use_eventfd();
@@ -213,37 +210,29 @@ static void outlived(void)
 	ctl(epfd, EPOLL_CTL_ADD, old, EPOLLIN);
 	in_of = out_of = dup(old);
 	MUST(close(old) == 0);
-	thread = begin(hear);
-	ring_by(ring_counter);
-	finish(thread);
+	hear_rings(ring_counter);
 }
 
 static void two_sets(void)
 {
 	int other = epoll_create1(EPOLL_CLOEXEC);
-	pthread_t thread;
 
 	use_eventfd();
 	prepare(3, BOTH);
 	ctl(epfd, EPOLL_CTL_ADD, in_of, EPOLLIN);
 	ctl(other, EPOLL_CTL_ADD, in_of, EPOLLIN);
-	thread = begin(hear);
-	ring_by(ring_counter);
-	finish(thread);
+	hear_rings(ring_counter);
 }
 
 static void copied_set(void)
 {
 	struct epoll_event event = { .events = EPOLLIN };
-	pthread_t thread;
 
 	use_eventfd();
 	prepare(3, BOTH);
 	event.data.u64 = data_of(in_of);
 	MUST(epoll_ctl(dup(epfd), EPOLL_CTL_ADD, in_of, &event) == 0);
-	thread = begin(hear);
-	ring_by(ring_counter);
-	finish(thread);
+	hear_rings(ring_counter);
 }
 
 /* Another thread registers what is ready: natively it is heard at once. */
@@ -258,12 +247,8 @@ static void ring_by_adding(void)
 
 static void added(void)
 {
-	pthread_t thread;
-
 	prepare(3, BOTH);
-	thread = begin(hear);
-	ring_by(ring_by_adding);
-	finish(thread);
+	hear_rings(ring_by_adding);
 }
 
 /* Another thread writes until the socket is full, and goes on when the reactor says "room". */
@@ -279,13 +264,9 @@ static void ring_by_filling(void)
 
 static void filled(void)
 {
-	pthread_t thread;
-
 	prepare(3, BOTH);
 	set_int(pairs[0][0], SOL_SOCKET, SO_SNDBUF, 65536);
-	thread = begin(hear);
-	ring_by(ring_by_filling);
-	finish(thread);
+	hear_rings(ring_by_filling);
 }
 
 /* Another thread closes a socket: its peer hears of it within 5 ms, each time in a fresh set. */
