@@ -139,6 +139,12 @@ check-asan:
 	$(Q)$(MAKE) B=build-asan CFLAGS="-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer" \
 		unit && B=build-asan tests/run.sh unit
 
+# Four minutes; what it looks at is in tests/tsan/test_tsan.py.
+check-tsan:
+	$(Q)$(MAKE) B=build-tsan CFLAGS="-O1 -g -fsanitize=thread -Wno-tsan" \
+		$(addprefix build-tsan/,libunspin.so reactor timedload differential hunt) && \
+		B=build-tsan tests/run.sh tsan
+
 # One of the contract tests, alone. 77: no clang here, it said so.
 check-clang: all
 	$(Q)B=$(B) tests/contract/test_clang.sh || [ $$? = 77 ]
@@ -168,7 +174,7 @@ else
 	done; exit $$ret
 endif
 
-# The wake-up policies in docs/RESULTS.md, about a quarter of an hour; resumable. QUICK=1: under four
+# The wake-up policies in docs/RESULTS.md, about 25 minutes; resumable. QUICK=1: under four
 # minutes, reported in build/.
 bench-wakeups: all
 	$(Q)said=$$(tests/contract/test_bench_wakeups.py cells variants plan verdicts report) || \
@@ -206,8 +212,8 @@ clean:
 help:
 	@sed -n '2,7p' Makefile
 	@echo "# other targets: check-unit check-contract check-lab check-differential"
-	@echo "# check-transparency check-wakeups check-integration check-layers check-asan check-clang cost"
-	@echo "# bench bench-wakeups soak soak-wakeups soak-readers fuzz docs format"
+	@echo "# check-transparency check-wakeups check-integration check-layers check-asan check-tsan"
+	@echo "# check-clang cost bench bench-wakeups soak soak-wakeups soak-readers fuzz docs format"
 	@echo "# install uninstall clean; V=1 shows commands"
 
 -include $(LIB_OBJ:.o=.d) $(TOOL_OBJ:.o=.d) $(REACTOR_OBJ:.o=.d) $(LAB_OBJ:.o=.d) $(DIFF_OBJ:.o=.d) $(HUNT_OBJ:.o=.d) $(HELPER_BIN:=.d)
@@ -227,4 +233,4 @@ soak-wakeups: all
 	$(Q)B=$(B) tests/wakeups/test_hunt.py --minutes 10
 
 .PHONY: all unit deps check check-unit check-contract check-integration check-lab check-layers \
-	check-differential check-transparency check-wakeups soak soak-readers soak-wakeups fuzz check-asan check-clang demo cost results bench bench-wakeups docs format install uninstall clean help
+	check-differential check-transparency check-wakeups soak soak-readers soak-wakeups fuzz check-asan check-tsan check-clang demo cost results bench bench-wakeups docs format install uninstall clean help

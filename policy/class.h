@@ -15,8 +15,9 @@
  * need_bytes follows the responses: up at once, down by an eighth of the way each time, so that
  * one huge response is forgotten after some thirty small ones.
  *
- * Pure; fields are written by several threads without a lock (racy on purpose: each is an
- * estimate, and every use of it is checked against the socket).
+ * Pure; fields are read and written by several threads without a lock, by relaxed atomics (one
+ * thread's update may be lost on purpose: each is an estimate, and every use of it is checked
+ * against the socket).
  */
 #ifndef UNSPIN_CLASS_H
 #define UNSPIN_CLASS_H

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "wake.h"
 
+#include "../shim/atomic.h"
+
 #include <sys/epoll.h> /* constants only */
 
 /* What the kernel allows beside it (EPOLLEXCLUSIVE_OK_BITS in fs/eventpoll.c, Linux 4.5). */
@@ -19,16 +21,33 @@ static uint64_t since(uint64_t now, uint64_t from)
 
 static enum wake_verdict decide(struct wake_listener *l, enum wake_verdict verdict)
 {
-	l->from_useful = l->useful;
-	l->from_herds = l->herds;
-	l->from_vain = l->vain;
-	l->verdict = verdict;
+	store_relaxed(&l->from_useful, load_relaxed(&l->useful));
+	store_relaxed(&l->from_herds, load_relaxed(&l->herds));
+	store_relaxed(&l->from_vain, load_relaxed(&l->vain));
+	store_relaxed(&l->verdict, (uint32_t)verdict);
 	return verdict;
 }
 
-static uint64_t window_events(const struct wake_listener *l)
+static enum wake_verdict verdict_of(const struct wake_listener *l)
 {
-	return since(l->useful, l->from_useful) + since(l->herds, l->from_herds);
+	return (enum wake_verdict)load_relaxed(&l->verdict);
+}
+
+/* What has come since the last decision. */
+struct window {
+	uint64_t events, herds, vain;
+};
+
+static struct window window_of(const struct wake_listener *l)
+{
+	uint64_t useful = since(load_relaxed(&l->useful), load_relaxed(&l->from_useful));
+	uint64_t herds = since(load_relaxed(&l->herds), load_relaxed(&l->from_herds));
+
+	return (struct window){
+		.events = useful + herds,
+		.herds = herds,
+		.vain = since(load_relaxed(&l->vain), load_relaxed(&l->from_vain)),
+	};
 }
 
 static uint32_t share(uint64_t part, uint64_t whole)
@@ -38,87 +57,99 @@ static uint32_t share(uint64_t part, uint64_t whole)
 
 int wake_listener_asks(const struct wake_listener *l)
 {
-	if (l->watchers < 2)
+	uint64_t events = window_of(l).events;
+
+	if (load_relaxed(&l->watchers) < 2)
 		return 0;
-	if (l->verdict == WAKE_VERDICT_EXCLUSIVE)
-		return l->is_by_vain && window_events(l) >= WAKE_PROOF;
-	return l->verdict == WAKE_VERDICT_LEAVE && window_events(l) >= WAKE_LOOK;
+	if (verdict_of(l) == WAKE_VERDICT_EXCLUSIVE)
+		return load_relaxed(&l->is_by_vain) && events >= WAKE_PROOF;
+	return verdict_of(l) == WAKE_VERDICT_LEAVE && events >= WAKE_LOOK;
 }
 
 uint64_t wake_watcher_vain(struct wake_watcher *w, uint64_t useful, uint64_t cpu_ns)
 {
-	uint64_t connections = since(useful, w->useful_then);
-	uint64_t used_ns = since(cpu_ns, w->cpu_then_ns);
-	int is_known = w->cpu_then_ns && w->events == w->events_then;
+	uint64_t connections = since(useful, load_relaxed(&w->useful_then));
+	uint64_t then_ns = load_relaxed(&w->cpu_then_ns), used_ns = since(cpu_ns, then_ns);
+	uint32_t events = load_relaxed(&w->events);
+	int is_known = then_ns && events == load_relaxed(&w->events_then);
 
-	w->useful_then = useful;
-	w->cpu_then_ns = cpu_ns;
-	w->events_then = w->events;
+	store_relaxed(&w->useful_then, useful);
+	store_relaxed(&w->cpu_then_ns, cpu_ns);
+	store_relaxed(&w->events_then, events);
 	return is_known && used_ns >= connections * WAKE_VAIN_NS ? connections : 0;
 }
 
 static enum wake_verdict judge(struct wake_listener *l, uint32_t permille)
 {
-	if (permille < WAKE_HERD_PERMILLE || permille <= l->permille / 2) {
-		l->bad = 0;
-	} else if (!l->bad || since(l->useful + l->herds, l->bad_at) >= WAKE_PROOF / 2) {
-		l->bad++;
-		l->bad_at = l->useful + l->herds;
+	uint64_t now = load_relaxed(&l->useful) + load_relaxed(&l->herds);
+	uint32_t bad = load_relaxed(&l->bad), again = load_relaxed(&l->again);
+
+	if (permille < WAKE_HERD_PERMILLE || permille <= load_relaxed(&l->permille) / 2) {
+		bad = 0;
+	} else if (!bad || since(now, load_relaxed(&l->bad_at)) >= WAKE_PROOF / 2) {
+		bad++;
+		store_relaxed(&l->bad_at, now);
 	}
-	if (l->bad >= WAKE_BAD_WINDOWS) {
-		l->bad = 0;
-		if (!l->again)
-			l->again = WAKE_AGAIN;
-		else if (l->again < WAKE_AGAIN_MAX)
-			l->again *= 2;
-		return decide(l, WAKE_VERDICT_WITHDRAWN);
-	}
-	return decide(l, WAKE_VERDICT_EXCLUSIVE);
+	store_relaxed(&l->bad, bad % WAKE_BAD_WINDOWS);
+	if (bad < WAKE_BAD_WINDOWS)
+		return decide(l, WAKE_VERDICT_EXCLUSIVE);
+	if (again < WAKE_AGAIN_MAX)
+		store_relaxed(&l->again, again ? again * 2 : WAKE_AGAIN);
+	return decide(l, WAKE_VERDICT_WITHDRAWN);
 }
 
 enum wake_verdict wake_listener_look(struct wake_listener *l, int is_forced)
 {
-	uint64_t events = window_events(l), herds = since(l->herds, l->from_herds);
-	uint64_t vain = since(l->vain, l->from_vain);
-	uint32_t permille = share(herds, events), with_vain = share(herds + vain, events + vain);
+	struct window now = window_of(l);
+	uint32_t permille = share(now.herds, now.events);
+	uint32_t with_vain = share(now.herds + now.vain, now.events + now.vain);
+	enum wake_verdict verdict = verdict_of(l);
+	int is_by_vain;
 
 	if (is_forced)
-		return l->verdict != WAKE_VERDICT_EXCLUSIVE && l->watchers > 1
-			       ? decide(l, WAKE_VERDICT_EXCLUSIVE) : (enum wake_verdict)l->verdict;
-	switch ((enum wake_verdict)l->verdict) {
+		return verdict != WAKE_VERDICT_EXCLUSIVE && load_relaxed(&l->watchers) > 1
+			       ? decide(l, WAKE_VERDICT_EXCLUSIVE) : verdict;
+	switch (verdict) {
 	case WAKE_VERDICT_LEAVE:
-		if (events < WAKE_LOOK)
+		if (now.events < WAKE_LOOK)
 			break;
 		if (with_vain < WAKE_HERD_PERMILLE)
 			return decide(l, WAKE_VERDICT_LEAVE);
-		l->is_by_vain = permille < WAKE_HERD_PERMILLE;
-		l->permille = l->is_by_vain ? with_vain : permille;
+		is_by_vain = permille < WAKE_HERD_PERMILLE;
+		store_relaxed(&l->is_by_vain, (uint32_t)is_by_vain);
+		store_relaxed(&l->permille, is_by_vain ? with_vain : permille);
 		return decide(l, WAKE_VERDICT_EXCLUSIVE);
 	case WAKE_VERDICT_EXCLUSIVE:
-		if (events < WAKE_PROOF)
+		if (now.events < WAKE_PROOF)
 			break;
-		return judge(l, l->is_by_vain ? with_vain : permille);
+		return judge(l, load_relaxed(&l->is_by_vain) ? with_vain : permille);
 	case WAKE_VERDICT_WITHDRAWN:
-		if (events >= l->again)
+		if (now.events >= load_relaxed(&l->again))
 			return decide(l, WAKE_VERDICT_LEAVE);
 		break;
 	}
-	return (enum wake_verdict)l->verdict;
+	return verdict;
 }
 
 int wake_turn_is_due(struct wake_turn *t, uint32_t open)
 {
-	t->taken++;
-	if (t->open > open)
-		t->open = open;
-	return open - t->open >= WAKE_TURN || (t->taken >= WAKE_TURN && t->turns < WAKE_FIRST_TURNS);
+	uint32_t taken = load_relaxed(&t->taken) + 1, least = load_relaxed(&t->open);
+
+	if (least > open)
+		least = open;
+	store_relaxed(&t->taken, taken);
+	store_relaxed(&t->open, least);
+	return open - least >= WAKE_TURN ||
+	       (taken >= WAKE_TURN && load_relaxed(&t->turns) < WAKE_FIRST_TURNS);
 }
 
 void wake_turn_begin(struct wake_turn *t, uint32_t open)
 {
-	t->open = open;
-	t->taken = 0;
-	t->turns += t->turns < WAKE_FIRST_TURNS;
+	uint32_t turns = load_relaxed(&t->turns);
+
+	store_relaxed(&t->open, open);
+	store_relaxed(&t->taken, 0);
+	store_relaxed(&t->turns, turns + (turns < WAKE_FIRST_TURNS));
 }
 
 void wake_stretch_step(struct wake_stretch *s, enum wake_poll was, uint32_t after,

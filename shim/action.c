@@ -208,7 +208,7 @@ static void note_overhead(struct fdrec *rec, struct policy_facts *facts)
 
 	if (!memory)
 		return;
-	facts->overhead = memory->overhead;
+	facts->overhead = load_relaxed(&memory->overhead);
 	if (facts->payload)
 		class_overhead(memory, policy_overhead(facts));
 }
@@ -276,7 +276,7 @@ int action_stalled(int fd, struct fdrec *rec, const struct request *q, size_t se
 		note_reason(fd, rec, &verdict, facts.sndbuf);
 		done = carry_out(fd, rec, &facts, &verdict, lock_bits);
 		if (rec->class_slot && verdict.strategy == POLICY_DO_GROW)
-			rec->class_slot->memory.wants_growth = 1;
+			store_relaxed(&rec->class_slot->memory.wants_growth, 1);
 		if (done >= 0)
 			return done;
 	}

@@ -91,8 +91,8 @@ int ahead_look(struct request *q)
 	by_length = request_bound(q);
 	if (rec->class_slot)
 		classes_need(rec->class_slot, by_length);
-	if (rec->class_slot && rec->class_slot->memory.wants_growth)
-		need = rec->class_slot->memory.need_bytes;
+	if (rec->class_slot && load_relaxed(&rec->class_slot->memory.wants_growth))
+		need = load_relaxed(&rec->class_slot->memory.need_bytes);
 	if (by_length > need)
 		need = by_length;
 	action_ahead(q, rec, need, need > by_length);

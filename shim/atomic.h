@@ -38,6 +38,18 @@ static inline void count_add(uint64_t *cell, uint64_t n)
 #endif
 }
 
+/*
+ * Clears memory that others read meanwhile, a word of 8 bytes after the other, which memset does
+ * not promise. Both ends are multiples of 8.
+ */
+static inline void clear_relaxed(void *from, const void *end)
+{
+	typedef uint64_t __attribute__((may_alias)) any_word;
+
+	for (any_word *word = from; (const void *)word < end; word++)
+		store_relaxed(word, 0);
+}
+
 /* Tells the processor that this is a wait. */
 static inline void cpu_relax(void)
 {

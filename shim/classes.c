@@ -50,9 +50,9 @@ struct class_row *classes_row(const struct class_slot *slot)
 
 void classes_need(struct class_slot *slot, uint64_t bytes)
 {
-	if (bytes <= slot->memory.need_bytes)
+	if (bytes <= load_relaxed(&slot->memory.need_bytes))
 		return;
-	slot->memory.need_bytes = bytes;
+	store_relaxed(&slot->memory.need_bytes, bytes);
 	classes_publish(slot);
 }
 
@@ -66,17 +66,17 @@ void classes_publish(const struct class_slot *slot)
 	struct class_row *row = classes_row(slot);
 	const struct class_memory *m = &slot->memory;
 
-	row->site = slot->key.site;
-	row->port = slot->key.port;
-	row->bucket = slot->key.bucket;
-	row->need_bytes = m->need_bytes;
-	row->drain_ns = m->drain_ns;
-	row->trip_ns = m->trip_ns;
-	row->spin_score = m->spin_score;
-	row->yield_score = m->yield_score;
-	row->path = slot->key.path;
-	row->caller_1 = slot->caller[0];
-	row->caller_2 = slot->caller[1];
-	row->caller_3 = slot->caller[2];
+	store_relaxed(&row->site, slot->key.site);
+	store_relaxed(&row->port, slot->key.port);
+	store_relaxed(&row->bucket, slot->key.bucket);
+	store_relaxed(&row->need_bytes, load_relaxed(&m->need_bytes));
+	store_relaxed(&row->drain_ns, load_relaxed(&m->drain_ns));
+	store_relaxed(&row->trip_ns, load_relaxed(&m->trip_ns));
+	store_relaxed(&row->spin_score, load_relaxed(&m->spin_score));
+	store_relaxed(&row->yield_score, load_relaxed(&m->yield_score));
+	store_relaxed(&row->path, slot->key.path);
+	store_relaxed(&row->caller_1, load_relaxed(&slot->caller[0]));
+	store_relaxed(&row->caller_2, load_relaxed(&slot->caller[1]));
+	store_relaxed(&row->caller_3, load_relaxed(&slot->caller[2]));
 	store_release(&row->state, ROW_OPEN);
 }

@@ -39,7 +39,7 @@ COLD void epoll_take_row(int epfd, struct fdrec *rec)
 	if (!fdrec_try_lock(rec))
 		return;
 	rec->has_row = 1; /* or the sink for good: rows are not asked for at every wait */
-	rec->epoll = stats_claim_epoll(epfd);
+	store_relaxed(&rec->epoll, stats_claim_epoll(epfd));
 	fdrec_unlock(rec);
 }
 

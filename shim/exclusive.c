@@ -57,7 +57,7 @@ static long put(struct watch *w, int is_exclusive)
 		return r;
 	wake_turn_begin(&w->turn, accepted_now());
 	if (is_exclusive != w->is_exclusive)
-		w->sleeps = 0; /* those till now say nothing of what follows */
+		store_relaxed(&w->sleeps, 0); /* those till now say nothing of what follows */
 	if (is_exclusive) {
 		event.events |= EPOLLEXCLUSIVE;
 		r = sys_call(SYS_epoll_ctl, epfd, EPOLL_CTL_ADD, fd, &event, 0, 0);
@@ -70,7 +70,7 @@ static long put(struct watch *w, int is_exclusive)
 	/* No memory, though the same entry's has just been freed. Nothing can be done. */
 	if (r < 0)
 		stats_global_add(GLOBAL_ODD, 1);
-	w->is_exclusive = (uint8_t)is_exclusive;
+	store_relaxed(&w->is_exclusive, (uint8_t)is_exclusive);
 	has_added |= is_exclusive;
 	return r;
 }
@@ -90,10 +90,10 @@ static int may_be_exclusive(const struct watch *w)
 {
 	const struct fdrec *rec = fdtable_find(watch_fd(w));
 
-	return !w->is_left && !w->is_inherited && !load_relaxed(&is_refused) && w->thread &&
-	       !has_host_added && !epoll_set_is_foreign(watch_epfd(w)) &&
-	       rec && rec->socket_kind == SOCKET_KIND_TCP &&
-	       wake_may_be_exclusive(w->mask);
+	return !load_relaxed(&w->is_left) && !load_relaxed(&w->is_inherited) &&
+	       !load_relaxed(&is_refused) && load_relaxed(&w->thread) &&
+	       !load_relaxed(&has_host_added) && !epoll_set_is_foreign(watch_epfd(w)) && rec &&
+	       rec->socket_kind == SOCKET_KIND_TCP && wake_may_be_exclusive(load_relaxed(&w->mask));
 }
 
 /* From here on one watcher is woken per connection; the bell must be known to work. Lock held. */
@@ -108,12 +108,12 @@ static void make_exclusive(struct watch *w)
 	if (sys_is_refusal(r))
 		stats_refused(&is_refused);
 	if (r < 0 || put(w, 1) < 0 || !w->is_exclusive) {
-		w->is_left = 1;
+		store_relaxed(&w->is_left, 1);
 		return;
 	}
 	store_relaxed(&w->listener->is_added, 1); /* also for a child that shares the set */
 	thread_add(TOTAL_EXCLUSIVE_ADDS, 1);
-	count_add(&fdtable_find(fd)->socket->exclusive_adds, 1);
+	count_add(&fdrec_row(fdtable_find(fd))->exclusive_adds, 1);
 	note(fd, STRATEGY_EXCLUSIVE, is_forced ? REASON_EXCLUSIVE_FORCED : REASON_EXCLUSIVE_HERD);
 }
 
@@ -155,6 +155,13 @@ out:
 	return call;
 }
 
+/* Lock held; the thread that waits for it reads without. */
+static void note_registration(struct watch *w, const struct epoll_event *event)
+{
+	store_relaxed(&w->data, event->data.u64);
+	store_relaxed(&w->mask, event->events);
+}
+
 static void added(int epfd, int fd, const struct epoll_event *event)
 {
 	uint64_t cookie = sys_cookie(fd);
@@ -162,12 +169,14 @@ static void added(int epfd, int fd, const struct epoll_event *event)
 
 	if (!w)
 		return;
-	w->data = event->data.u64;
-	w->mask = event->events;
+	note_registration(w, event);
 	store_relaxed(&w->thread, thread_self.id);
 	watch_sit_down(w);
-	if (event->events & EPOLLEXCLUSIVE)
-		has_host_added = w->is_hosts = w->is_left = 1;
+	if (event->events & EPOLLEXCLUSIVE) {
+		store_relaxed(&has_host_added, 1);
+		w->is_hosts = 1;
+		store_relaxed(&w->is_left, 1);
+	}
 	if (wake_listener_look(w->listener, is_forced) == WAKE_VERDICT_EXCLUSIVE &&
 	    may_be_exclusive(w))
 		make_exclusive(w);
@@ -191,8 +200,7 @@ static long translate(int epfd, int fd, struct watch *w, const struct epoll_even
 	if (!w)
 		w = &other;
 	was_exclusive = w->is_exclusive;
-	w->data = event->data.u64;
-	w->mask = event->events;
+	note_registration(w, event);
 	/* Edge-triggered too: ADD reports what is there, as MOD does. */
 	r = put(w, was_exclusive && wake_may_be_exclusive(event->events));
 	if (r < 0)
@@ -211,13 +219,12 @@ int exclusive_end(struct exclusive_call *call, int epfd, int op, int fd,
 
 	call->guard.saved_errno = error;
 	if (w)
-		w->is_pending = 0; /* the host has dealt with it */
+		store_relaxed(&w->is_pending, 0); /* the host has dealt with it */
 	if (op == EPOLL_CTL_ADD && returned == 0) {
 		added(epfd, fd, event);
 	} else if (op == EPOLL_CTL_MOD && returned == 0 && w) {
-		w->data = event->data.u64;
-		w->mask = event->events;
-		w->is_exclusive = 0; /* or the kernel would have refused */
+		note_registration(w, event);
+		store_relaxed(&w->is_exclusive, 0); /* or the kernel would have refused */
 	} else if (op == EPOLL_CTL_MOD && returned < 0 && error == EINVAL) {
 		long r = translate(epfd, fd, w, event);
 
@@ -252,8 +259,8 @@ static void leave(int epfd, const struct fdrec *rec)
 		return;
 	w = watch_of(epfd, rec);
 	if (w && !w->is_inherited) {
-		w->is_left = 1;
-		w->is_pending = 0;
+		store_relaxed(&w->is_left, 1);
+		store_relaxed(&w->is_pending, 0);
 		if (w->is_exclusive) {
 			give_back(w, REASON_EXCLUSIVE_DOUBT);
 			pass_on(w);
@@ -265,26 +272,28 @@ static void leave(int epfd, const struct fdrec *rec)
 COLD int exclusive_delivered(int epfd, struct fdrec *rec)
 {
 	struct watch *w = watch_of(epfd, rec);
+	struct wake_watcher *seat;
 
-	if (!w || w->is_inherited)
+	if (!w || load_relaxed(&w->is_inherited))
 		return 0;
-	if (w->seat)
-		add_relaxed(&w->seat->events, 1);
-	if (w->is_left)
+	seat = load_relaxed(&w->seat); /* once: another thread may drop the registration */
+	if (seat)
+		add_relaxed(&seat->events, 1);
+	if (load_relaxed(&w->is_left))
 		return 0;
 	/* Often a main thread registers the listener and another waits; but several threads in one
 	 * set share its events, and which of them is to accept is not known. */
-	if (!w->is_waited) {
-		w->is_waited = 1;
-		if (w->thread != thread_self.id)
+	if (!load_relaxed(&w->is_waited)) {
+		store_relaxed(&w->is_waited, 1);
+		if (load_relaxed(&w->thread) != thread_self.id)
 			watch_sit_down(w);
 		store_relaxed(&w->thread, thread_self.id);
-	} else if (w->thread != thread_self.id) {
+	} else if (load_relaxed(&w->thread) != thread_self.id) {
 		leave(epfd, rec);
 		return 0;
 	}
-	w->is_pending = 1;
-	return w->is_exclusive;
+	store_relaxed(&w->is_pending, 1);
+	return load_relaxed(&w->is_exclusive);
 }
 
 /*
@@ -295,7 +304,8 @@ COLD void exclusive_settle(int epfd, struct fdrec *rec)
 {
 	struct watch *w = watch_of(epfd, rec);
 
-	if (w && w->is_pending && w->is_exclusive && w->thread == thread_self.id)
+	if (w && load_relaxed(&w->is_pending) && load_relaxed(&w->is_exclusive) &&
+	    load_relaxed(&w->thread) == thread_self.id)
 		leave(epfd, rec);
 }
 
@@ -306,19 +316,22 @@ COLD void exclusive_settle(int epfd, struct fdrec *rec)
  */
 static uint64_t vain_sleeps(struct watch *w)
 {
-	uint64_t sleeps, waits, vain = 0;
+	uint32_t events = load_relaxed(&w->events) + 1;
+	uint64_t sleeps, waits, before, vain = 0;
 
-	if (++w->events % VAIN_EVERY)
+	store_relaxed(&w->events, events);
+	if (events % VAIN_EVERY)
 		return 0;
 	sleeps = sys_thread_sleeps();
 	waits = thread_total(TOTAL_WAITS);
-	if (w->sleeps && sleeps - w->sleeps > waits - w->waits)
-		vain = sleeps - w->sleeps - (waits - w->waits);
-	w->sleeps = sleeps;
-	w->waits = waits;
+	before = load_relaxed(&w->sleeps);
+	if (before && sleeps - before > waits - load_relaxed(&w->waits))
+		vain = sleeps - before - (waits - load_relaxed(&w->waits));
+	store_relaxed(&w->sleeps, sleeps);
+	store_relaxed(&w->waits, waits);
 	/* Of one watcher alone they mean something else. (A dry accept does not: somebody else took
 	 * the connection, whether we know of that process or not.) */
-	if (load_relaxed(&w->listener->watchers) < 2)
+	if (load_relaxed(&load_relaxed(&w->listener)->watchers) < 2)
 		return 0;
 	thread_add(TOTAL_VAIN_SLEEPS, vain);
 	return vain;
@@ -327,20 +340,21 @@ static uint64_t vain_sleeps(struct watch *w)
 /* What an event was good for, counted for all processes. */
 static void count_event(struct watch *w, struct fdrec *rec, int is_useful)
 {
+	struct wake_listener *listener = load_relaxed(&w->listener);
 	uint64_t vain = vain_sleeps(w);
 
-	count_add(&rec->socket->vain_sleeps, vain);
+	count_add(&fdrec_row(rec)->vain_sleeps, vain);
 	/* They came before this one is treated, which is next: the treatment is not to blame. */
-	if (load_relaxed(&w->listener->verdict) == WAKE_VERDICT_EXCLUSIVE && !w->is_exclusive &&
-	    !w->is_left)
+	if (load_relaxed(&listener->verdict) == WAKE_VERDICT_EXCLUSIVE &&
+	    !load_relaxed(&w->is_exclusive) && !load_relaxed(&w->is_left))
 		vain = 0;
 	if (is_useful)
-		add_relaxed(&w->listener->useful, 1);
+		add_relaxed(&listener->useful, 1);
 	if (!is_useful || vain)
-		add_relaxed(&w->listener->herds, vain + !is_useful);
-	if (wake_listener_asks(w->listener))
-		add_relaxed(&w->listener->vain, watch_others_vain(w));
-	wake_listener_look(w->listener, is_forced);
+		add_relaxed(&listener->herds, vain + !is_useful);
+	if (wake_listener_asks(listener))
+		add_relaxed(&listener->vain, watch_others_vain(w));
+	wake_listener_look(listener, is_forced);
 }
 
 /* 1: its turn has come to go to the end of the queue. */
@@ -349,7 +363,7 @@ static int note_accepted(struct watch *w, int fd)
 	struct fdrec *rec = fdtable_find(fd);
 
 	if (rec && thread_self.context) {
-		rec->is_accepted = 1;
+		store_relaxed(&rec->is_accepted, 1);
 		thread_self.context->accepted++;
 	}
 	return wake_turn_is_due(&w->turn, accepted_now());
@@ -365,25 +379,28 @@ static int is_inability(int error)
 int exclusive_accepted(int fd, struct fdrec *rec, int returned, int error)
 {
 	struct watch *w = watch_own(fd, thread_self.id);
-	int had_event, is_wanted, is_turn, is_unable, set;
+	int had_event, is_exclusive, is_wanted, is_turn, is_unable, is_edge, set;
+	struct wake_listener *listener;
 	uint64_t signals;
 
 	if (!w)
 		return -1;
-	had_event = w->is_pending;
+	listener = load_relaxed(&w->listener);
+	had_event = load_relaxed(&w->is_pending);
 	set = had_event ? watch_epfd(w) : -1;
-	w->is_pending = 0;
+	store_relaxed(&w->is_pending, 0);
 	is_unable = returned < 0 && is_inability(error);
 	if (had_event && !is_unable)
 		count_event(w, rec, returned >= 0);
 	is_turn = returned >= 0 && note_accepted(w, returned);
-	is_wanted = load_relaxed(&w->listener->verdict) == WAKE_VERDICT_EXCLUSIVE &&
-		    may_be_exclusive(w);
+	is_exclusive = load_relaxed(&w->is_exclusive);
 	/* A fresh edge is no repetition: an edge-triggered one stays as it was added. */
-	if (w->mask & EPOLLET)
-		is_wanted = w->is_exclusive;
-	is_turn &= w->is_exclusive && !(w->mask & EPOLLET);
-	if (likely(is_wanted == w->is_exclusive && !is_turn && !(is_unable && w->is_exclusive)))
+	is_edge = (load_relaxed(&w->mask) & EPOLLET) != 0;
+	is_wanted = is_edge ? is_exclusive
+			    : load_relaxed(&listener->verdict) == WAKE_VERDICT_EXCLUSIVE &&
+				      may_be_exclusive(w);
+	is_turn &= is_exclusive && !is_edge;
+	if (likely(is_wanted == is_exclusive && !is_turn && !(is_unable && is_exclusive)))
 		return set;
 	/* Only after an event with the data that was registered: then that is still so. */
 	if ((!had_event && !is_unable) || !watch_lock(&signals, 0))
@@ -399,7 +416,7 @@ int exclusive_accepted(int fd, struct fdrec *rec, int returned, int error)
 			thread_add(TOTAL_EXCLUSIVE_TURNS, 1);
 	}
 	watch_unlock(signals);
-	store_relaxed(&rec->socket->watchers, load_relaxed(&w->listener->watchers));
+	store_relaxed(&fdrec_row(rec)->watchers, load_relaxed(&listener->watchers));
 	return set;
 }
 

@@ -66,7 +66,7 @@ static inline void exclusive_let_go(const struct fdrec *rec)
 {
 	struct thread_context *context = thread_self.context;
 
-	if (rec->is_accepted && context && context->accepted)
+	if (load_relaxed(&rec->is_accepted) && context && context->accepted)
 		context->accepted--;
 }
 

@@ -60,7 +60,7 @@ void facts_kind(const struct fdrec *rec, struct policy_facts *facts)
 {
 	facts->is_tcp = rec->socket_kind == SOCKET_KIND_TCP;
 	facts->is_unix = rec->socket_kind == SOCKET_KIND_UNIX;
-	facts->has_lowat = rec->has_lowat;
+	facts->has_lowat = load_relaxed(&rec->has_lowat);
 }
 
 /* Why TCP does not take more. 0 or -errno. */
@@ -101,7 +101,7 @@ void facts_fixed(int fd, const struct fdrec *rec, struct policy_facts *facts, in
 	/* Before Linux 5.15 only the host's own setsockopt, which we saw, can tell. */
 	int locked = ask_lock(fd, may_set, ret_lock_bits);
 
-	facts->is_host_fixed = locked < 0 ? rec->is_host_fixed : (uint8_t)locked;
+	facts->is_host_fixed = locked < 0 ? load_relaxed(&rec->is_host_fixed) : (uint8_t)locked;
 }
 
 int facts_of_stall(int fd, struct fdrec *rec, struct policy_facts *facts, int may_set,

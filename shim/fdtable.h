@@ -118,6 +118,8 @@ struct fdrec {
 
 /* A power of 2: a number becomes an address by one shift; 200 cost every call 4 instructions. */
 _Static_assert(sizeof(struct fdrec) == 256, "the record's size is part of the fast path");
+_Static_assert(offsetof(struct fdrec, spin) % 8 == 0 && offsetof(struct fdrec, retrying) % 8 == 0,
+	       "cleared by words of 8 bytes");
 
 /* What fast paths compare with; changes only at fork. */
 struct fd_tags {
@@ -161,6 +163,12 @@ static inline enum fd_kind fdrec_kind(const struct fdrec *rec)
 static inline int fdrec_is_current(const struct fdrec *rec)
 {
 	return load_relaxed(&rec->tag) >> 4 == fd_tags.epoch;
+}
+
+/* Its row in the statistics, or the sink; without the lock, perhaps that of the next socket. */
+static inline struct socket_row *fdrec_row(const struct fdrec *rec)
+{
+	return load_relaxed(&rec->socket);
 }
 
 /* The record of an epoll set that we saw made, or NULL. */

@@ -198,7 +198,7 @@ static int before_whole(struct request *q)
 
 	if (rec) {
 		entry_begin(rec);
-		error = unlikely(rec->owes_error) ? ahead_take_error(q->fd) : 0;
+		error = unlikely(load_relaxed(&rec->owes_error)) ? ahead_take_error(q->fd) : 0;
 		if (error)
 			entry_leave(rec);
 		else

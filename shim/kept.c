@@ -35,7 +35,9 @@ static int is_stream(const struct fdrec *rec)
 /* Accepted sockets are not asked for their cookie before they stall. */
 static int is_of(int fd, const struct fdrec *rec, uint64_t cookie)
 {
-	return is_stream(rec) && (rec->cookie ? rec->cookie : sys_cookie(fd)) == cookie;
+	uint64_t known = load_relaxed(&rec->cookie);
+
+	return is_stream(rec) && (known ? known : sys_cookie(fd)) == cookie;
 }
 
 static void mark(int fd, struct fdrec *rec, uint64_t cookie)
@@ -43,7 +45,7 @@ static void mark(int fd, struct fdrec *rec, uint64_t cookie)
 	if (!lock(rec))
 		return;
 	if (is_of(fd, rec, cookie)) {
-		rec->owes_error = 1;
+		store_relaxed(&rec->owes_error, 1);
 		store_relaxed(&rec->room_bytes, 0);
 		if (fdrec_kind(rec) == FD_QUIET)
 			fdrec_set_kind(rec, FD_STALLED);
@@ -101,7 +103,7 @@ int kept_take(int fd, struct fdrec *rec)
 	if (!load_relaxed(&rec->owes_error) || !lock(rec))
 		return 0;
 	error = take(sys_cookie(fd));
-	rec->owes_error = 0;
+	store_relaxed(&rec->owes_error, 0);
 	store_relaxed(&rec->room_bytes, AHEAD_FRESH_ROOM);
 	fdrec_set_kind(rec, spin_is_stalled(&rec->spin) ? FD_STALLED : FD_QUIET);
 	fdrec_unlock(rec);

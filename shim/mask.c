@@ -62,8 +62,10 @@ COLD void mask_closing(int fd)
 
 COLD void mask_stalled_slow(const struct fdrec *rec)
 {
-	if (rec->cookie)
-		restore((struct masked_which){ .fd = -1, .epfd = -1, .cookie = rec->cookie });
+	uint64_t cookie = load_relaxed(&rec->cookie);
+
+	if (cookie)
+		restore((struct masked_which){ .fd = -1, .epfd = -1, .cookie = cookie });
 }
 
 COLD void mask_before_wait_slow(int epfd)
@@ -73,7 +75,7 @@ COLD void mask_before_wait_slow(int epfd)
 	/* A number we know nothing of may be another of any set (dup). */
 	if (restore((struct masked_which){ .fd = -1, .epfd = epfd, .is_all = !set }) && set &&
 	    load_relaxed(&set->user) != thread_self.id)
-		set->is_shared_set = 1;
+		store_relaxed(&set->is_shared_set, 1);
 }
 
 COLD int mask_put_back(void)
@@ -93,7 +95,7 @@ static int may_treat(int epfd)
 {
 	const struct fdrec *set = fdtable_find_set(epfd);
 
-	return set && load_relaxed(&set->user) == thread_self.id && !set->is_shared_set &&
+	return set && load_relaxed(&set->user) == thread_self.id && !load_relaxed(&set->is_shared_set) &&
 	       !epoll_set_is_foreign(epfd) &&
 	       load_relaxed(&set->forks) == load_relaxed(&mask_forks) && !load_relaxed(&is_refused);
 }
@@ -356,7 +358,8 @@ COLD void mask_returned(int epfd, struct epoll_row *row, uint64_t enter_ns, uint
 			  is_alone ? sys_now() : 0);
 	/* More than one waits for it: from then on it is left alone. */
 	if (set && load_relaxed(&set->user) != thread_self.id) {
-		set->is_shared_set |= load_relaxed(&set->user) != FD_NO_USER;
+		if (load_relaxed(&set->user) != FD_NO_USER)
+			store_relaxed(&set->is_shared_set, 1);
 		store_relaxed(&set->user, thread_self.id);
 	}
 }

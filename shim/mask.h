@@ -55,7 +55,7 @@ static inline void mask_ctl_end(struct mask_ctl ctl)
 		return;
 	now = __atomic_sub_fetch(&ctl.rec->ctls, 1, __ATOMIC_SEQ_CST);
 	if (unlikely((ctl.begun & 0xffff) != 1) || unlikely(now != ctl.begun - 1))
-		store_relaxed(&ctl.rec->epoll_mask, ctl.rec->epoll_mask | EPOLLEXCLUSIVE);
+		or_relaxed(&ctl.rec->epoll_mask, EPOLLEXCLUSIVE);
 }
 
 /* The number, of a socket or of a set, is about to be closed (rec->closing says so already). */

@@ -117,6 +117,14 @@ struct fdrec *masked_find(int epfd, uint64_t data)
 	return is_lawful(rec, epfd, data) ? rec : NULL;
 }
 
+/* Is it known to be of another socket than this one? */
+static int is_another(const struct fdrec *rec, uint64_t cookie)
+{
+	uint64_t known = load_relaxed(&rec->cookie);
+
+	return known && known != cookie;
+}
+
 int masked_add(int epfd, uint64_t data)
 {
 	int fd = epoll_map_number(epfd, data);
@@ -140,7 +148,7 @@ int masked_add(int epfd, uint64_t data)
 	/* From here on nobody overlooks the entry; who did so before has been seen here. */
 	if (!is_calm(rec, set) || !is_lawful(rec, epfd, data) ||
 	    m->mask != load_relaxed(&rec->epoll_mask) || !m->cookie ||
-	    (rec->cookie && rec->cookie != m->cookie))
+	    is_another(rec, m->cookie))
 		r = -EAGAIN;
 	else
 		r = modify(m, m->mask & ~(uint32_t)EPOLLOUT);

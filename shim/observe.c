@@ -198,8 +198,8 @@ static void set_kind(struct fdrec *rec)
 	enum fd_kind kind = fdrec_kind(rec);
 
 	if (kind == FD_QUIET || kind == FD_STALLED)
-		fdrec_set_kind(rec, spin_is_stalled(&rec->spin) || rec->owes_error ? FD_STALLED
-										   : FD_QUIET);
+		fdrec_set_kind(rec, spin_is_stalled(&rec->spin) || load_relaxed(&rec->owes_error)
+					    ? FD_STALLED : FD_QUIET);
 }
 
 /* What the next write will be compared with, to tell a spin from a return. */
@@ -277,10 +277,10 @@ COLD ssize_t observe_write_slow(const struct request *q, ssize_t returned)
 		store_relaxed(&rec->has_sent, SENT_SEEN);
 	generation = returned > 0 ? retry_intrude(rec) : retry_generation(rec);
 	thread_add(TOTAL_WRITES, 1);
-	count_add(&rec->socket->writes, 1);
+	count_add(&fdrec_row(rec)->writes, 1);
 	if (returned > 0) {
 		thread_add(TOTAL_WRITE_BYTES, (uint64_t)returned);
-		count_add(&rec->socket->write_bytes, (uint64_t)returned);
+		count_add(&fdrec_row(rec)->write_bytes, (uint64_t)returned);
 	}
 	store_relaxed(&rec->pending, 0);
 	if (!fdrec_try_lock(rec)) {
@@ -294,7 +294,7 @@ COLD ssize_t observe_write_slow(const struct request *q, ssize_t returned)
 	/* On the stall path the socket must be the one the record is about. */
 	if (event.is_stall)
 		socket_validate(q->fd, rec);
-	if (!rec->is_looked_at && (event.is_stall || ++rec->ops >= LOOK_AFTER_OPS))
+	if (!load_relaxed(&rec->is_looked_at) && (event.is_stall || ++rec->ops >= LOOK_AFTER_OPS))
 		socket_look(q->fd, rec);
 	treat = probe(q, rec, &event, may_go_on);
 	treat.key.generation = generation;
@@ -330,29 +330,29 @@ COLD ssize_t observe_read_slow(int fd, ssize_t returned, int is_recv, const void
 	if (!rec)
 		goto out;
 	thread_add(TOTAL_READS, 1);
-	count_add(&rec->socket->reads, 1);
+	count_add(&fdrec_row(rec)->reads, 1);
 	if (returned > 0) {
 		thread_add(TOTAL_READ_BYTES, (uint64_t)returned);
-		count_add(&rec->socket->read_bytes, (uint64_t)returned);
+		count_add(&fdrec_row(rec)->read_bytes, (uint64_t)returned);
 	}
 	if (ready_is_dry(load_relaxed(&rec->pending), is_again)) {
 		thread_add(TOTAL_DRY_IN, 1);
-		count_add(&rec->socket->dry_in, 1);
+		count_add(&fdrec_row(rec)->dry_in, 1);
 		count_add(&epoll_row_of(told_by(rec))->dry_in, 1);
-		store_relaxed(&rec->socket->dry_site, (uint64_t)(uintptr_t)site);
+		store_relaxed(&fdrec_row(rec)->dry_site, (uint64_t)(uintptr_t)site);
 		waste_add(site, dry_in, 1);
 	}
 	store_relaxed(&rec->pending, 0);
 	/* Data, or the peer's end: either way the response before it is complete. */
 	if (returned >= 0 && fdrec_try_lock(rec)) {
 		socket_end_response(rec);
-		if (!rec->is_looked_at && ++rec->ops >= LOOK_AFTER_OPS)
+		if (!load_relaxed(&rec->is_looked_at) && ++rec->ops >= LOOK_AFTER_OPS)
 			socket_look(fd, rec);
 		fdrec_unlock(rec);
 	}
 	/* After a reset the first call gets the error, later reads the end of data. A retry was
 	 * the first call; this one is owed its answer. */
-	if (returned == 0 && unlikely(rec->owes_error)) {
+	if (returned == 0 && unlikely(load_relaxed(&rec->owes_error))) {
 		int error = ahead_take_error(fd);
 
 		if (error) {
@@ -385,12 +385,12 @@ void observe_accept(int listener, int returned, const struct sockaddr *peer, soc
 	set = exclusive_is_on ? exclusive_accepted(listener, rec, returned, g.saved_errno) : -1;
 	if (returned >= 0) {
 		thread_add(TOTAL_ACCEPTS, 1);
-		count_add(&rec->socket->accepts, 1);
+		count_add(&fdrec_row(rec)->accepts, 1);
 	} else if (ready_is_dry(load_relaxed(&rec->pending), is_again) || (set >= 0 && is_again)) {
 		thread_add(TOTAL_HERD_ACCEPTS, 1);
-		count_add(&rec->socket->herd_accepts, 1);
+		count_add(&fdrec_row(rec)->herd_accepts, 1);
 		count_add(&epoll_row_of(set >= 0 ? set : told_by(rec))->herd_accepts, 1);
-		store_relaxed(&rec->socket->dry_site, (uint64_t)(uintptr_t)site);
+		store_relaxed(&fdrec_row(rec)->dry_site, (uint64_t)(uintptr_t)site);
 		waste_add(site, herd_accepts, 1);
 	}
 	store_relaxed(&rec->pending, 0);

@@ -62,7 +62,7 @@ static inline int observe_full_write(struct fdrec *rec, ssize_t returned, size_t
 {
 	if (likely(load_relaxed(&rec->tag) == fd_tags.quiet) && likely((size_t)returned == asked)) {
 		struct thread_row *self = thread_self.row;
-		struct socket_row *row = rec->socket;
+		struct socket_row *row = fdrec_row(rec);
 
 		count_add(&self->total[TOTAL_WRITES], 1);
 		count_add(&self->total[TOTAL_WRITE_BYTES], asked);
@@ -80,10 +80,10 @@ static inline ssize_t observe_read(int fd, struct fdrec *rec, ssize_t returned, 
 {
 	if (likely(rec) && likely(load_relaxed(&rec->tag) == fd_tags.quiet) &&
 	    likely(returned > 0) && likely(load_relaxed(&rec->user) == thread_self.id) &&
-	    likely(rec->is_looked_at) &&
+	    likely(load_relaxed(&rec->is_looked_at)) &&
 	    likely(load_relaxed(&rec->spin.response_bytes) <= load_relaxed(&rec->room_bytes))) {
 		struct thread_row *self = thread_self.row;
-		struct socket_row *row = rec->socket;
+		struct socket_row *row = fdrec_row(rec);
 		uint64_t response = load_relaxed(&rec->spin.response_bytes);
 
 		count_add(&self->total[TOTAL_READS], 1);

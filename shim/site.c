@@ -63,7 +63,7 @@ static uint64_t code_before(uintptr_t pc)
 static int is_same(const struct known_rule *known, uint64_t object)
 {
 	return known->object == object &&
-	       (known->rule.base == FRAME_END || known->code == code_before(known->pc));
+	       (known->rule.base == FRAME_END || known->code == code_before(load_relaxed(&known->pc)));
 }
 
 static struct frame_rule rule_of(uintptr_t pc, const struct frame_object *mapped)

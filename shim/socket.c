@@ -42,7 +42,7 @@ static void close_row(struct fdrec *rec)
 	if (rec->socket && rec->has_row && load_relaxed(&rec->socket->turn) == rec->row_turn)
 		stats_close_socket(rec->socket);
 	rec->has_row = 0;
-	rec->socket = &stats_socket_sink;
+	store_relaxed(&rec->socket, &stats_socket_sink);
 }
 
 /* Everything forgotten but the held lock and the tag, whose next meaning the caller sets. */
@@ -55,8 +55,7 @@ static void wipe(struct fdrec *rec)
 	store_relaxed(&rec->pending, 0);
 	store_relaxed(&rec->room_bytes, AHEAD_FRESH_ROOM);
 	/* Retries and closes in progress count in the fields from `retrying` on: those stay. */
-	memset((char *)rec + offsetof(struct fdrec, spin), 0,
-	       offsetof(struct fdrec, retrying) - offsetof(struct fdrec, spin));
+	clear_relaxed(&rec->spin, &rec->retrying);
 	store_relaxed(&rec->epoll_fd, -1);
 }
 
@@ -79,7 +78,7 @@ static void take_row(int fd, struct fdrec *rec)
 {
 	int is_own;
 
-	rec->socket = stats_claim_socket(fd, &is_own);
+	store_relaxed(&rec->socket, stats_claim_socket(fd, &is_own));
 	rec->has_row = (uint8_t)is_own;
 	rec->row_turn = load_relaxed(&rec->socket->turn);
 	rec->socket->kind = rec->socket_kind;
@@ -133,17 +132,18 @@ static void ask_what(int fd, struct fdrec *rec)
 	socket_start(fd, rec,
 		     sys_sockopt_int(fd, SOL_SOCKET, SO_ACCEPTCONN) == 1 ? FD_LISTENER : FD_QUIET,
 		     kind_of(domain, protocol));
-	rec->cookie = sys_cookie(fd);
+	store_relaxed(&rec->cookie, sys_cookie(fd));
 	rec->socket->cookie = rec->cookie;
-	rec->owes_error = (uint8_t)kept_has(rec->cookie); /* a dup of a socket we know */
+	/* It may be a dup of a socket we know. */
+	store_relaxed(&rec->owes_error, (uint8_t)kept_has(rec->cookie));
 }
 
 /* Asks the kernel what the descriptor is. Lock held. */
 static void find_out(int fd, struct fdrec *rec)
 {
-	int32_t epoll_fd = rec->epoll_fd;
-	uint64_t epoll_data = rec->epoll_data;
-	uint32_t epoll_mask = rec->epoll_mask;
+	int32_t epoll_fd = load_relaxed(&rec->epoll_fd);
+	uint64_t epoll_data = load_relaxed(&rec->epoll_data);
+	uint32_t ctls = load_acquire(&rec->ctls), epoll_mask = load_relaxed(&rec->epoll_mask);
 
 	ask_what(fd, rec);
 	/* Hosts register eventfds, pipes and inherited listeners before their first use: the
@@ -151,6 +151,10 @@ static void find_out(int fd, struct fdrec *rec)
 	store_relaxed(&rec->epoll_data, epoll_data);
 	store_relaxed(&rec->epoll_fd, epoll_fd);
 	store_relaxed(&rec->epoll_mask, epoll_mask);
+	/* Unless another thread has changed it meanwhile: then we have written over what it noted. */
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	if (load_relaxed(&rec->ctls) != ctls)
+		or_relaxed(&rec->epoll_mask, EPOLLEXCLUSIVE);
 }
 
 /* The record was made before a fork: the socket is the same, its row stayed with the parent. */
@@ -162,12 +166,12 @@ static void adopt(int fd, struct fdrec *rec)
 	rec->users = FD_NO_USER;
 	rec->writing = 0; /* threads that were are not in the child */
 	if (kind == FD_EPOLL) {
-		rec->epoll = &stats_epoll_sink;
+		store_relaxed(&rec->epoll, &stats_epoll_sink);
 		rec->has_row = 0;
 	} else if (kind >= FD_QUIET) {
 		take_row(fd, rec);
 		rec->socket->is_listener = kind == FD_LISTENER;
-		rec->is_looked_at = 0;
+		store_relaxed(&rec->is_looked_at, 0);
 	}
 	fdrec_set_kind(rec, kind);
 }
@@ -214,7 +218,7 @@ int socket_validate(int fd, struct fdrec *rec)
 	int type;
 
 	if (!rec->cookie) {
-		rec->cookie = cookie;
+		store_relaxed(&rec->cookie, cookie);
 		rec->socket->cookie = cookie;
 	}
 	if (cookie && cookie == rec->cookie)
@@ -266,7 +270,7 @@ void socket_host_fixed(int fd)
 	struct fdrec *rec = unspin_is_on ? fdtable_find(fd) : NULL;
 
 	if (rec)
-		rec->is_host_fixed = 1;
+		store_relaxed(&rec->is_host_fixed, 1);
 }
 
 void socket_host_lowat(int fd, int bytes)
@@ -274,5 +278,5 @@ void socket_host_lowat(int fd, int bytes)
 	struct fdrec *rec = unspin_is_on ? fdtable_find(fd) : NULL;
 
 	if (rec)
-		rec->has_lowat = bytes > 0;
+		store_relaxed(&rec->has_lowat, bytes > 0);
 }

@@ -116,8 +116,10 @@ void socket_doubt(int fd)
 		return;
 	g = guard_enter();
 	if (fdrec_try_lock(rec)) {
-		if (!rec->cookie)
-			rec->cookie = rec->socket->cookie = sys_cookie(fd);
+		if (!rec->cookie) {
+			rec->socket->cookie = sys_cookie(fd);
+			store_relaxed(&rec->cookie, rec->socket->cookie);
+		}
 		spin_release(&rec->spin);
 		rec->socket->closed_ns = sys_now(); /* readers say "closing" */
 		fdrec_set_kind(rec, FD_DOUBT);

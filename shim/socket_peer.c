@@ -79,8 +79,9 @@ void socket_accepted(int listener, int fd, const struct sockaddr *peer, socklen_
 	rec = socket_begin_new(fd); /* after the listener: one lock at a time */
 	if (rec && is_known) {
 		socket_start(fd, rec, FD_QUIET, (enum socket_kind)from->socket_kind);
-		rec->has_lowat = from->has_lowat; /* both inherited from the listener */
-		rec->is_host_fixed = from->is_host_fixed;
+		/* Both are inherited from the listener. */
+		store_relaxed(&rec->has_lowat, load_relaxed(&from->has_lowat));
+		store_relaxed(&rec->is_host_fixed, load_relaxed(&from->is_host_fixed));
 		rec->socket->local = rec->local = from->local;
 		rec->port = from->local.port;
 		if (peer)
@@ -98,7 +99,7 @@ void socket_look(int fd, struct fdrec *rec)
 	struct socket_row *row = rec->socket;
 	int sndbuf;
 
-	rec->is_looked_at = 1;
+	store_relaxed(&rec->is_looked_at, 1);
 	if (!rec->has_row)
 		return;
 	ask_addr(fd, SYS_getsockname, &row->local);

@@ -4,7 +4,6 @@
 #include "stats_file.h"
 #include "sys.h"
 
-#include <string.h>
 #include <sys/socket.h>
 
 struct stats stats;
@@ -41,14 +40,14 @@ static void wipe(void *row, size_t bytes)
 	uint32_t *words = row;
 
 	store_relaxed(&words[1], words[1] + 1);
-	memset(words + 2, 0, bytes - 2 * sizeof(*words));
+	clear_relaxed(words + 2, (char *)row + bytes);
 }
 
 /* Of a row that nobody else will touch: readers skip it, so nothing is counted twice. */
 static void give_back(struct thread_row *row)
 {
 	for (unsigned t = 0; t < TOTAL_COUNT; t++)
-		stats_departed_add((enum total)t, row->total[t]);
+		stats_departed_add((enum total)t, load_relaxed(&row->total[t]));
 	wipe(row, sizeof(*row));
 	store_release(&row->state, ROW_FREE);
 }
@@ -60,7 +59,7 @@ static int free_the_dead(uint32_t count)
 
 	for (uint32_t i = 0; i < count; i++) {
 		struct thread_row *row = &stats.threads[i];
-		uint32_t seen = load_relaxed(&row->state);
+		uint32_t seen = load_acquire(&row->state); /* and the tid with it */
 
 		if (seen != ROW_OPEN || sys_call(SYS_tgkill, pid, row->tid, 0, 0, 0, 0) != -ESRCH ||
 		    !cas_acq_rel(&row->state, &seen, ROW_CLAIMED))

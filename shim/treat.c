@@ -93,12 +93,13 @@ static struct treat choose(const struct request *q, struct fdrec *rec, int has_g
 		return block(q->fd, rec, REASON_BLOCK_FORCED);
 	if (strategy == WRITE_SPIN)
 		return spin(q->fd, rec, REASON_SPIN_FORCED, SPIN_MAX_NS);
-	if (strategy == WRITE_AUTO && memory && !rec->has_lowat)
+	if (strategy == WRITE_AUTO && memory && !load_relaxed(&rec->has_lowat))
 		switch (class_treatment(memory, thread_spins())) {
 		case CLASS_BLOCK:
 			return block(q->fd, rec, REASON_BLOCK_SPINNER);
 		case CLASS_SPIN:
-			return spin(q->fd, rec, REASON_SPIN_CHEAPER, memory->trip_ns);
+			return spin(q->fd, rec, REASON_SPIN_CHEAPER,
+				    load_relaxed(&memory->trip_ns));
 		case CLASS_LEAVE:
 			break;
 		}
@@ -119,7 +120,8 @@ static void book(struct fdrec *rec, const struct treat *treat, unsigned sends, u
 		 uint64_t waited_ns, int is_finished)
 {
 	/* The record may be another socket's by now: then what follows is in the totals only. */
-	struct socket_row *row = rec->cookie == treat->key.cookie ? rec->socket : &stats_socket_sink;
+	struct socket_row *row = load_relaxed(&rec->cookie) == treat->key.cookie
+					 ? fdrec_row(rec) : &stats_socket_sink;
 
 	thread_add(TOTAL_RETRIES, sends);
 	thread_add(TOTAL_WRITE_BYTES, bytes);
@@ -153,7 +155,7 @@ void treat_go_on(const struct request *q, struct fdrec *rec, const struct treat 
 	is_finished = after == q->asked;
 	book(rec, treat, sends, after - before, now - began, is_finished);
 	if (!fdrec_try_lock(rec)) {
-		if (rec->cookie == treat->key.cookie)
+		if (load_relaxed(&rec->cookie) == treat->key.cookie)
 			count_add(&rec->spin.response_bytes, after - before);
 		return;
 	}
@@ -164,7 +166,8 @@ void treat_go_on(const struct request *q, struct fdrec *rec, const struct treat 
 		rec->last_try_ns = now;
 		if (!is_finished && treat->how == TREAT_BLOCK)
 			rec->sleeps = sys_thread_sleeps();
-		if (fdrec_kind(rec) == FD_STALLED && !spin_is_stalled(&rec->spin) && !rec->owes_error)
+		if (fdrec_kind(rec) == FD_STALLED && !spin_is_stalled(&rec->spin) &&
+		    !load_relaxed(&rec->owes_error))
 			fdrec_set_kind(rec, FD_QUIET);
 	}
 	fdrec_unlock(rec);

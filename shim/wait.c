@@ -43,7 +43,7 @@ static void settle_outs(struct thread_context *context)
 			continue;
 		store_relaxed(&rec->pending, 0);
 		thread_add(TOTAL_UNUSED_OUT, 1);
-		count_add(&rec->socket->unused_out, 1);
+		count_add(&fdrec_row(rec)->unused_out, 1);
 		set = epfd < 0 ? NULL : fdtable_find(epfd);
 		if (set && fdrec_is_current(set) && fdrec_kind(set) == FD_EPOLL)
 			count_add(&set->epoll->unused_out, 1);
@@ -137,19 +137,22 @@ static inline int is_off(void)
 static void note_drained(struct fdrec *rec)
 {
 	uint64_t now = sys_now(), drain;
+	struct socket_row *row;
 
 	if (!fdrec_try_lock(rec))
 		return;
 	drain = spin_writable(&rec->spin, now);
+	/* While the lock is held: then the record may be another socket's, without a class. */
+	if (drain && rec->class_slot)
+		class_drained(&rec->class_slot->memory, drain);
+	row = rec->socket;
 	fdrec_unlock(rec);
 	if (!drain)
 		return;
 	thread_add(TOTAL_DRAIN_NS, drain);
 	thread_add(TOTAL_DRAINS, 1);
-	if (rec->class_slot)
-		class_drained(&rec->class_slot->memory, drain);
-	if (drain > load_relaxed(&rec->socket->drain_ns_max))
-		store_relaxed(&rec->socket->drain_ns_max, drain);
+	if (drain > load_relaxed(&row->drain_ns_max))
+		store_relaxed(&row->drain_ns_max, drain);
 }
 
 /* An event remembered until the thread's next wait settles it. */

@@ -90,7 +90,7 @@ struct watch *watch_own(int fd, uint32_t thread)
 		struct watch *w = &watches[i];
 
 		if (load_relaxed(&w->thread) == thread && load_relaxed(&w->key) &&
-		    watch_fd(w) == fd && (!found || w->is_pending))
+		    watch_fd(w) == fd && (!found || load_relaxed(&w->is_pending)))
 			found = w;
 	}
 	return found;
@@ -186,6 +186,30 @@ static int is_twice(int epfd, uint64_t cookie, const struct watch *self)
 	return 0;
 }
 
+/*
+ * One by one, and never the listener, which is not NULL again once it was set: a thread may be
+ * looking at what was registered here before.
+ */
+static void wipe(struct watch *w)
+{
+	store_relaxed(&w->data, 0);
+	store_relaxed(&w->seat, NULL);
+	store_relaxed(&w->mask, 0);
+	store_relaxed(&w->thread, 0);
+	store_relaxed(&w->turn.open, 0);
+	store_relaxed(&w->turn.taken, 0);
+	store_relaxed(&w->turn.turns, 0);
+	store_relaxed(&w->events, 0);
+	store_relaxed(&w->sleeps, 0);
+	store_relaxed(&w->waits, 0);
+	store_relaxed(&w->is_pending, 0);
+	store_relaxed(&w->is_exclusive, 0);
+	store_relaxed(&w->is_waited, 0);
+	store_relaxed(&w->is_inherited, 0);
+	w->cookie = 0;
+	w->is_hosts = 0;
+}
+
 struct watch *watch_add(int epfd, int fd, uint64_t cookie)
 {
 	struct watch *w = watch_find(epfd, fd);
@@ -199,11 +223,11 @@ struct watch *watch_add(int epfd, int fd, uint64_t cookie)
 	if (!listener || i == WATCH_COUNT)
 		return NULL;
 	w = &watches[i];
-	memset(w, 0, sizeof(*w));
+	wipe(w);
 	w->cookie = cookie;
-	w->listener = listener;
-	w->is_left = (uint8_t)is_twice(epfd, cookie, w);
-	w->is_counted = !w->is_left;
+	store_relaxed(&w->listener, listener);
+	w->is_counted = !is_twice(epfd, cookie, w);
+	store_relaxed(&w->is_left, !w->is_counted);
 	if (w->is_counted)
 		add_relaxed(&listener->watchers, 1);
 	store_release(&w->key, watch_key(epfd, fd));
@@ -215,30 +239,34 @@ struct watch *watch_add(int epfd, int fd, uint64_t cookie)
 void watch_sit_down(struct watch *w)
 {
 	uint32_t pid = (uint32_t)sys_getpid(), tid = (uint32_t)sys_gettid();
+	struct wake_listener *listener = load_relaxed(&w->listener);
+	struct wake_watcher *seat = load_relaxed(&w->seat);
 
-	for (unsigned i = 0; !w->seat && i < WAKE_WATCHERS; i++) {
+	for (unsigned i = 0; !seat && i < WAKE_WATCHERS; i++) {
 		uint32_t nobody = 0;
 
-		if (cas_acq_rel(&w->listener->watcher[i].pid, &nobody, pid))
-			w->seat = &w->listener->watcher[i];
+		if (cas_acq_rel(&listener->watcher[i].pid, &nobody, pid))
+			seat = &listener->watcher[i];
 	}
-	if (!w->seat)
+	if (!seat)
 		return;
-	store_relaxed(&w->seat->tid, tid);
-	store_relaxed(&w->seat->cpu_then_ns, 0); /* what it used before is not asked about */
+	store_relaxed(&w->seat, seat);
+	store_relaxed(&seat->tid, tid);
+	store_relaxed(&seat->cpu_then_ns, 0); /* what it used before is not asked about */
 }
 
 uint64_t watch_others_vain(const struct watch *w)
 {
-	uint64_t useful = load_relaxed(&w->listener->useful), vain = 0;
+	struct wake_listener *listener = load_relaxed(&w->listener);
+	uint64_t useful = load_relaxed(&listener->useful), vain = 0;
 	uint32_t self = (uint32_t)sys_getpid();
 
 	for (unsigned i = 0; i < WAKE_WATCHERS; i++) {
-		struct wake_watcher *other = &w->listener->watcher[i];
+		struct wake_watcher *other = &listener->watcher[i];
 		uint32_t pid = load_relaxed(&other->pid);
 		uint64_t cpu_ns;
 
-		if (!pid || other == w->seat)
+		if (!pid || other == load_relaxed(&w->seat))
 			continue;
 		cpu_ns = sys_cpu_of((int)pid, pid == self ? (int)load_relaxed(&other->tid) : 0);
 		if (cpu_ns)
@@ -251,11 +279,13 @@ uint64_t watch_others_vain(const struct watch *w)
 
 void watch_drop(struct watch *w)
 {
+	struct wake_watcher *seat = w ? load_relaxed(&w->seat) : NULL;
+
 	if (!w)
 		return;
-	if (w->seat)
-		store_relaxed(&w->seat->pid, 0);
-	w->seat = NULL;
+	if (seat)
+		store_relaxed(&seat->pid, 0);
+	store_relaxed(&w->seat, NULL);
 	if (w->is_counted && load_relaxed(&w->listener->watchers))
 		add_relaxed(&w->listener->watchers, -1);
 	store_relaxed(&w->thread, 0);

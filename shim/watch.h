@@ -6,8 +6,9 @@
  * The first is a small table of this process. It changes under one lock only, which is held with
  * all signals blocked and across nothing but a few epoll_ctl calls: so a signal handler never
  * meets it held by the code it interrupted, and whoever else meets it held waits for
- * microseconds, and not for ever (then the host's call goes through as it is). Reading without
- * the lock is allowed to the thread that waits for it.
+ * microseconds, and not for ever (then the host's call goes through as it is). The thread that
+ * waits for a registration reads without the lock, while another may drop it or make a new one of
+ * it: then what it counts is counted for the new one.
  *
  * The second are pages shared over fork, mapped when the process first listens, so before a
  * server forks its workers. Rows are found by the listener's SO_COOKIE. They hold counts and a
