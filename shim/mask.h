@@ -68,6 +68,10 @@ static inline void mask_stalled(const struct fdrec *rec)
 {
 	if (!mask_is_on)
 		return;
+	/* Through a number that is not registered for writing, a copy's: who masks does not see that
+	 * record. */
+	if (load_relaxed(&rec->epoll_fd) < 0 || !(load_relaxed(&rec->epoll_mask) & EPOLLOUT))
+		add_relaxed(&mask_stalls_elsewhere, 1);
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	if (unlikely(load_acquire(&mask_in_force)))
 		mask_stalled_slow(rec);

@@ -27,6 +27,7 @@ struct masked {
 
 uint32_t mask_in_force;
 uint32_t mask_forks;
+uint32_t mask_stalls_elsewhere;
 
 static struct masked entries[MASKED_COUNT];
 static uint32_t end; /* used entries lie below */
@@ -147,6 +148,7 @@ int masked_add(int epfd, uint64_t data)
 	__atomic_add_fetch(&mask_in_force, 1, __ATOMIC_SEQ_CST);
 	/* From here on nobody overlooks the entry; who did so before has been seen here. */
 	if (!is_calm(rec, set) || !is_lawful(rec, epfd, data) ||
+	    load_relaxed(&mask_stalls_elsewhere) != thread_self.context->mask.stalls_elsewhere ||
 	    m->mask != load_relaxed(&rec->epoll_mask) || !m->cookie ||
 	    is_another(rec, m->cookie))
 		r = -EAGAIN;

@@ -20,6 +20,9 @@
 extern HIDDEN uint32_t mask_in_force; /* entries of all threads */
 extern HIDDEN uint32_t mask_forks; /* forks of this process so far; a set knows its own (fdrec) */
 
+/* Stalls through numbers whose own registration would not have told of room; mask.h. */
+extern HIDDEN uint32_t mask_stalls_elsewhere;
+
 /* Which entries: those for which one of the fields is right. */
 struct masked_which {
 	int fd, epfd;	 /* -1: whatever they are */

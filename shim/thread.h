@@ -53,6 +53,7 @@ struct thread_context {
 		const void *site;  /* where the wait before was called */
 		int told_max;	   /* a polled wait ended; the set has to tell of it in so many events */
 		int is_noted;	   /* the statistics say that it is treated */
+		uint32_t stalls_elsewhere; /* when the wait began */
 	} mask;
 	struct { /* of waste.h */
 		struct thin_place place[THIN_PLACES];

@@ -68,6 +68,7 @@ COLD uint64_t wait_enter_slow(int64_t timeout_ns)
 	if (unlikely(context->mask.in_force))
 		mask_put_back();
 	settle_outs(context);
+	context->mask.stalls_elsewhere = load_acquire(&mask_stalls_elsewhere);
 	return context->clocked_waits || context->mask.out.return_ns || wakeup_wants_enter(&context->wakeup, timeout_ns)
 		       ? sys_now() : 0;
 }
