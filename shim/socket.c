@@ -163,8 +163,8 @@ static void adopt(int fd, struct fdrec *rec)
 	enum fd_kind kind = fdrec_kind(rec);
 
 	rec->budget_bytes = 0; /* the parent accounts for it */
-	rec->users = FD_NO_USER;
-	rec->writing = 0; /* threads that were are not in the child */
+	store_relaxed(&rec->users, FD_NO_USER);
+	store_relaxed(&rec->writing, 0); /* threads that were are not in the child */
 	if (kind == FD_EPOLL) {
 		store_relaxed(&rec->epoll, &stats_epoll_sink);
 		rec->has_row = 0;

@@ -98,7 +98,7 @@ void socket_look(int fd, struct fdrec *rec);
 /* A response of this size is complete: into the row. The sink takes it too; nobody reads it. */
 static inline void socket_note_response(struct socket_row *row, uint64_t bytes)
 {
-	store_relaxed(&row->response_bytes[row->responses % 8],
+	store_relaxed(&row->response_bytes[load_relaxed(&row->responses) % 8],
 		      bytes > UINT32_MAX ? UINT32_MAX : (uint32_t)bytes);
 	count_add(&row->responses, 1);
 }
